@@ -1,0 +1,1 @@
+"""The domains of Trunkline; README.md beside this file is the map."""

@@ -1,0 +1,64 @@
+"""What every kind of destination is made of; each is one folder beside this file with a module-level `KIND`."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event as it goes out, ready made: nothing behind it is looked up while sending."""
+
+    id: str  # evt_…, the same on every attempt
+    body: bytes  # byte-identical on every attempt
+    traceparent: str = ""  # W3C Trace Context, or empty
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to and how: a destination's settings, with its secrets in the clear."""
+
+    id: str  # dst_…
+    config: Mapping[str, Any]  # as `Kind.clean` returned it
+    secrets: tuple[bytes, ...] = field(repr=False, default=())  # every live one, newest first
+    timeout: float = 15.0  # seconds for the whole attempt: resolve, connect, send, read
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt saw. Judging it is the verdict policy's work, not the sender's."""
+
+    status_code: int | None = None
+    error: str = ""  # a stable code such as `timeout`; empty when an answer came
+    detail: str = ""  # one line for people
+    body: bytes = b""  # the first bytes of the answer
+    retry_after: str = ""  # the header as it came
+    duration_ms: int = 0
+
+
+class Sender(Protocol):
+    """Holds a kind's connections; one per engine, used concurrently."""
+
+    async def send(self, target: Target, message: Message) -> Outcome:
+        """One attempt. Never raises for what the far side does; cancellation passes through."""
+        ...
+
+
+class Kind(Protocol):
+    """One way of delivering."""
+
+    name: str
+    title: str
+
+    def clean(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The config as it is stored; raises `Invalid` with a pointer to each field that is wrong."""
+        ...
+
+    def summary(self, config: Mapping[str, Any]) -> str:
+        """One line for lists, without secrets: the URL, the queue's name."""
+        ...
+
+    def sender(self) -> AbstractAsyncContextManager[Sender]:
+        """The sender for the life of an engine."""
+        ...

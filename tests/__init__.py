@@ -1,0 +1,1 @@
+"""The tests, split by what they touch: CONTRIBUTING.md says where one goes."""

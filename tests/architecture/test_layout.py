@@ -1,0 +1,59 @@
+"""Names, front doors and layers: what `.importlinter` can't say, and that it says all it should."""
+
+import ast
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import ROOT, app_folders, imports, parsed, production_sources, relative, sources
+
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc", "impl"}
+FRONT_DOORS = {"services", "selectors", "states", "models"}
+MORE_DOORS = {
+    "kernel": "*",  # what every app may lean on
+    "destinations": {"kinds"},  # the vocabulary of sending: the engine's, and the tests' of every kind
+}
+
+
+@pytest.mark.parametrize("path", app_folders(), ids=lambda path: path.name)
+def test_an_app_opens_with_a_docstring_and_nothing_else(path: Path) -> None:
+    body = parsed(path / "__init__.py").body
+    assert [type(node) for node in body] == [ast.Expr], "what it owns, what it receives, what it hands on"
+
+
+def test_every_file_says_what_it_is_for() -> None:
+    written = (path for path in _files() if path.stat().st_size)
+    assert not [relative(path) for path in written if not ast.get_docstring(parsed(path))]
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    assert not [relative(path) for path in _files() if FORBIDDEN_NAMES & {path.stem, path.parent.name}]
+
+
+def test_the_layers_name_every_app() -> None:
+    config = ConfigParser()
+    config.read(ROOT / ".importlinter")
+    layers = config["importlinter:contract:flow"]["layers"]
+    named = {name.strip(" ()") for line in layers.split("\n") for name in line.split("|")}
+    assert {path.name for path in app_folders()} <= named
+
+
+def test_apps_meet_only_at_their_front_doors() -> None:
+    assert not [
+        f"{relative(path)} imports {name}"
+        for app in app_folders()
+        for path in sources(f"apps/{app.name}")
+        for name in imports(path)
+        if name.startswith("apps.") and not _is_open(app.name, name)
+    ]
+
+
+def _is_open(importer: str, name: str) -> bool:
+    _, app, *rest = name.split(".")
+    more = MORE_DOORS.get(app, set())
+    return app == importer or more == "*" or not rest or rest[0] in FRONT_DOORS | set(more)
+
+
+def _files() -> list[Path]:
+    return [*production_sources(), *sources("tests", "tools")]

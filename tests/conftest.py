@@ -1,0 +1,56 @@
+"""The plumbing all suites share: which database, a new database, query counts. No fixtures of the domain."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from tests import services
+from tests.query_counts import counting
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`@pytest.mark.database("postgresql")`: this test says something about that database only."""
+    from django.db import connection
+
+    for item in items:
+        marker = item.get_closest_marker("database")
+        if marker and connection.vendor not in marker.args:
+            item.add_marker(pytest.mark.skip(reason=f"for {', '.join(marker.args)} only"))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite tests use a file: threads and processes meet in it as they do in production."""
+    from django.db import connections
+
+    for connection in connections.all():
+        if connection.vendor == "sqlite":
+            name = tmp_path_factory.mktemp("database") / f"{connection.alias}.sqlite3"
+            connection.settings_dict["TEST"]["NAME"] = str(name)
+
+
+@pytest.fixture
+def new_database_url(tmp_path: Path) -> Iterator[str]:
+    """The URL of a new, empty database beside the one under test, for a process the test starts itself."""
+    here = os.environ.get("DATABASE_URL", "")
+    server = services.server_of(here)
+    if server is None:
+        yield f"sqlite:///{tmp_path}/trunkline.sqlite3"
+        return
+    name = f"{urlsplit(here).path.strip('/')}_{uuid4().hex[:8]}"
+    services.execute(server, f"CREATE DATABASE {name}")
+    yield f"{server.url}/{name}"
+    services.drop_databases(server, name)
+
+
+@pytest.fixture
+def count_queries() -> Callable[[str], AbstractContextManager[None]]:
+    """`with count_queries("deliveries.list"): …` fails when the number of queries isn't the recorded one."""
+    return counting

@@ -1,0 +1,170 @@
+"""`make test`: every suite, on every database that answers, and one summary line each.
+
+unit and architecture run once; integration, migrations and acceptance run on SQLite, on PostgreSQL (with
+Redis) and on MariaDB. Arguments after `--` go to pytest: `make test ARGS="--only sqlite -- -k retry"`.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests import services
+from tools.environment import clean_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+ONCE = ("unit", "architecture")
+PER_DATABASE = ("integration", "migrations", "acceptance")
+ALONE = {"acceptance"}  # it times whole deliveries: nothing else may run beside it
+WORKERS = 2
+NO_TESTS = 5  # pytest's exit code when nothing was selected
+TARGETS = ("unit", "sqlite", "postgres", "mariadb")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Folders of tests and the environment they run in."""
+
+    title: str
+    folders: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many tests passed, failed (errors among them) and were skipped, and the wall time."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.seconds + other.seconds,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def main(arguments: list[str]) -> int:
+    """Run what was asked for; 1 if a test failed, or a service was missing that had to be there."""
+    asked = _parser().parse_args(arguments)
+    lines: list[str] = []
+    totals = Totals()
+    with tempfile.TemporaryDirectory(prefix="trunkline-tests-") as scratch:
+        for target in asked.only or TARGETS:
+            with _target(target, Path(scratch), lines) as (suites, missing):
+                for suite in suites:
+                    counted = _run(suite, asked.pytest)
+                    lines.append(f"{suite.title:28} {counted} in {counted.seconds:.1f} s")
+                    totals += counted
+                totals += Totals(failed=missing)
+    print("", *lines, totals, sep="\n")
+    return 1 if totals.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tests.run_suites", description=__doc__)
+    parser.add_argument("--only", action="append", choices=TARGETS, help="repeatable; all of them by default")
+    parser.add_argument("pytest", nargs="*", help="after `--`: arguments for pytest")
+    return parser
+
+
+@contextmanager
+def _target(name: str, scratch: Path, lines: list[str]) -> Iterator[tuple[list[Suite], int]]:
+    """The suites of one target, and how many services they should have had and didn't."""
+    with ExitStack() as stack:
+        missing: list[str] = []
+        try:
+            suites = list(_suites(name, scratch, stack, missing))
+        except services.NotReachable as error:
+            suites = []
+            missing.append(f"{TITLES[name]}: not reachable at {error}, its tests did not run")
+        lines += missing
+        yield suites, len(missing) if os.environ.get("TRUNKLINE_REQUIRE_SERVICES") == "1" else 0
+
+
+TITLES = {"unit": "unit", "sqlite": "SQLite", "postgres": "PostgreSQL", "mariadb": "MariaDB"}
+
+
+def _suites(name: str, scratch: Path, stack: ExitStack, missing: list[str]) -> Iterator[Suite]:
+    """Raises services.NotReachable where the database doesn't answer; a missing Redis is only noted."""
+    environment = {"TRUNKLINE_DATA_DIR": str(scratch / name)}
+    if name in {"unit", "sqlite"}:
+        environment["DATABASE_URL"] = f"sqlite:///{scratch}/{name}.sqlite3"
+    else:
+        server = services.postgresql() if name == "postgres" else services.mariadb()
+        environment["DATABASE_URL"] = stack.enter_context(_databases(server))
+    if name == "postgres":
+        try:
+            environment["REDIS_URL"] = stack.enter_context(services.redis_database(services.redis_url()))
+        except services.NotReachable as error:
+            missing.append(f"Redis: not reachable at {error}, PostgreSQL's tests ran without it")
+    if name == "unit":
+        yield Suite("unit, architecture", _existing(ONCE), environment)
+        return
+    for folder in _existing(PER_DATABASE):
+        yield Suite(f"{Path(folder).name} on {TITLES[name]}", (folder,), environment)
+
+
+@contextmanager
+def _databases(server: services.DatabaseServer) -> Iterator[str]:
+    """A DATABASE_URL no other run has; Django puts `test_` before the name and a worker's number behind."""
+    services.reach(server)
+    name = f"trunkline_{os.getpid()}"
+    try:
+        yield f"{server.url}/{name}"
+    finally:
+        for stem in (name, f"test_{name}"):
+            services.drop_databases(server, stem)
+
+
+def _existing(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"tests/{folder}" for folder in folders if (ROOT / "tests" / folder).is_dir())
+
+
+def _run(suite: Suite, arguments: list[str]) -> Totals:
+    """One pytest process, its output streamed as it comes."""
+    print(f"\n=== {suite.title} ===", flush=True)
+    workers = [] if ALONE & {Path(folder).name for folder in suite.folders} else ["-n", str(WORKERS)]
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report.name}", *workers]
+        done = subprocess.run(
+            [*command, *suite.folders, *arguments],
+            cwd=ROOT,
+            env=clean_environment(**suite.environment),
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        return totals_of(Path(report.name), done.returncode, time.perf_counter() - started)
+
+
+def totals_of(report: Path, exit_code: int, seconds: float) -> Totals:
+    """Read pytest's JUnit XML; a run that broke before it could count is one failure."""
+    tests, failed, skipped = 0, 0, 0
+    if report.stat().st_size:
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+            tests += int(suite.get("tests", 0))
+            failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped += int(suite.get("skipped", 0))
+    passed = max(tests - failed - skipped, 0)
+    if exit_code not in {0, NO_TESTS}:
+        failed = failed or 1
+    return Totals(passed, failed, skipped, seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

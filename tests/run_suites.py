@@ -25,7 +25,12 @@ PER_DATABASE = ("integration", "migrations", "acceptance")
 ALONE = {"acceptance"}  # it times whole deliveries: nothing else may run beside it
 WORKERS = 2
 NO_TESTS = 5  # pytest's exit code when nothing was selected
-TARGETS = ("unit", "sqlite", "postgres", "mariadb")
+TARGETS = {
+    "unit": "unit, architecture",
+    "sqlite": "SQLite",
+    "postgres": "PostgreSQL",
+    "mariadb": "MariaDB",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,14 @@ def main(arguments: list[str]) -> int:
     totals = Totals()
     with tempfile.TemporaryDirectory(prefix="trunkline-tests-") as scratch:
         for target in asked.only or TARGETS:
-            with _target(target, Path(scratch), lines) as (suites, missing):
+            with _prepared(target, Path(scratch)) as (suites, missing):
                 for suite in suites:
                     counted = _run(suite, asked.pytest)
                     lines.append(f"{suite.title:28} {counted} in {counted.seconds:.1f} s")
                     totals += counted
-                totals += Totals(failed=missing)
+            lines += missing
+            if os.environ.get("TRUNKLINE_REQUIRE_SERVICES") == "1":
+                totals += Totals(failed=len(missing))
     print("", *lines, totals, sep="\n")
     return 1 if totals.failed else 0
 
@@ -83,45 +90,40 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _target(name: str, scratch: Path, lines: list[str]) -> Iterator[tuple[list[Suite], int]]:
-    """The suites of one target, and how many services they should have had and didn't."""
+def _prepared(target: str, scratch: Path) -> Iterator[tuple[list[Suite], list[str]]]:
+    """The suites of a target, and a line for each service that isn't there."""
+    environment = {"TRUNKLINE_DATA_DIR": str(scratch / target)}
+    missing: list[str] = []
     with ExitStack() as stack:
-        missing: list[str] = []
+        if target == "postgres":
+            try:
+                environment["REDIS_URL"] = stack.enter_context(services.redis_database(services.redis_url()))
+            except services.NotReachable as error:
+                missing.append(f"Redis: not reachable at {error}, no test ran with it")
         try:
-            suites = list(_suites(name, scratch, stack, missing))
+            environment["DATABASE_URL"] = stack.enter_context(_database(target, scratch))
+            suites = list(_suites(target, environment))
         except services.NotReachable as error:
             suites = []
-            missing.append(f"{TITLES[name]}: not reachable at {error}, its tests did not run")
-        lines += missing
-        yield suites, len(missing) if os.environ.get("TRUNKLINE_REQUIRE_SERVICES") == "1" else 0
+            missing.append(f"{TARGETS[target]}: not reachable at {error}, its tests did not run")
+        yield suites, missing
 
 
-TITLES = {"unit": "unit", "sqlite": "SQLite", "postgres": "PostgreSQL", "mariadb": "MariaDB"}
-
-
-def _suites(name: str, scratch: Path, stack: ExitStack, missing: list[str]) -> Iterator[Suite]:
-    """Raises services.NotReachable where the database doesn't answer; a missing Redis is only noted."""
-    environment = {"TRUNKLINE_DATA_DIR": str(scratch / name)}
-    if name in {"unit", "sqlite"}:
-        environment["DATABASE_URL"] = f"sqlite:///{scratch}/{name}.sqlite3"
-    else:
-        server = services.postgresql() if name == "postgres" else services.mariadb()
-        environment["DATABASE_URL"] = stack.enter_context(_databases(server))
-    if name == "postgres":
-        try:
-            environment["REDIS_URL"] = stack.enter_context(services.redis_database(services.redis_url()))
-        except services.NotReachable as error:
-            missing.append(f"Redis: not reachable at {error}, PostgreSQL's tests ran without it")
-    if name == "unit":
-        yield Suite("unit, architecture", _existing(ONCE), environment)
+def _suites(target: str, environment: dict[str, str]) -> Iterator[Suite]:
+    if target == "unit":
+        yield Suite(TARGETS[target], _existing(ONCE), environment)
         return
     for folder in _existing(PER_DATABASE):
-        yield Suite(f"{Path(folder).name} on {TITLES[name]}", (folder,), environment)
+        yield Suite(f"{Path(folder).name} on {TARGETS[target]}", (folder,), environment)
 
 
 @contextmanager
-def _databases(server: services.DatabaseServer) -> Iterator[str]:
-    """A DATABASE_URL no other run has; Django puts `test_` before the name and a worker's number behind."""
+def _database(target: str, scratch: Path) -> Iterator[str]:
+    """A DATABASE_URL no other run has; raises services.NotReachable. Django puts `test_` before its name."""
+    if target in {"unit", "sqlite"}:
+        yield f"sqlite:///{scratch}/{target}.sqlite3"
+        return
+    server = services.postgresql() if target == "postgres" else services.mariadb()
     services.reach(server)
     name = f"trunkline_{os.getpid()}"
     try:

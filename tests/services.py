@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -19,36 +19,27 @@ class NotReachable(Exception):
     """The service doesn't answer; the text says where and why, in one line."""
 
 
-class DatabaseServer(Protocol):
-    """A server on which tests may make and drop databases; `url` names no database."""
-
-    title: str
-    url: str
-
-    def connect(self) -> Any:
-        """A DB-API connection in autocommit, or the driver's own error."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class PostgreSQL:
-    """`url`: postgres://user:password@host:port"""
+    """`url`: postgres://user:password@host:port, without a database's name"""
 
     url: str
     title: str = "PostgreSQL"
 
     def connect(self) -> Any:
+        """A DB-API connection in autocommit; raises psycopg.Error."""
         return psycopg.connect(f"{self.url}/postgres", autocommit=True, connect_timeout=SECONDS_TO_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
 class MariaDB:
-    """`url`: mysql://user:password@host:port"""
+    """`url`: mysql://user:password@host:port, without a database's name"""
 
     url: str
     title: str = "MariaDB"
 
     def connect(self) -> Any:
+        """A DB-API connection in autocommit; raises pymysql.Error."""
         parts = urlsplit(self.url)
         return pymysql.connect(
             host=parts.hostname,
@@ -58,6 +49,9 @@ class MariaDB:
             connect_timeout=SECONDS_TO_ANSWER,
             autocommit=True,
         )
+
+
+type DatabaseServer = PostgreSQL | MariaDB
 
 
 def postgresql() -> PostgreSQL:

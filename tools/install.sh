@@ -22,6 +22,6 @@ fi
 # From here to the last line the venv is at no lock: an interrupted run must be taken up again.
 rm -f "$venv"/.installed-*
 echo "Installing $lock into $venv (about a minute, once)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
 if [ "$1" = dev ]; then cp requirements/base.txt "$venv/.installed-base"; fi # dev.txt holds all of base.txt
 cp "$lock" "$stamp"

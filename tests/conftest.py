@@ -45,7 +45,7 @@ def new_database_url(tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path}/trunkline.sqlite3"
         return
     name = f"{urlsplit(here).path.strip('/')}_{uuid4().hex[:8]}"
-    services.execute(server, f"CREATE DATABASE {name}")
+    services.create_database(server, name)
     yield f"{server.url}/{name}"
     services.drop_databases(server, name)
 

@@ -98,6 +98,12 @@ def execute(server: DatabaseServer, statement: str) -> list[Any]:
         return list(cursor.fetchall()) if cursor.description else []
 
 
+def create_database(server: DatabaseServer, name: str) -> None:
+    """A new, empty one that tells upper from lower case, as Trunkline asks of it."""
+    options = " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if isinstance(server, MariaDB) else ""
+    execute(server, f"CREATE DATABASE {name}{options}")
+
+
 def drop_databases(server: DatabaseServer, stem: str) -> None:
     """Drop the database of that name and those with `_…` behind it: also what a killed run left."""
     names = "SELECT datname FROM pg_database" if isinstance(server, PostgreSQL) else "SHOW DATABASES"

@@ -42,9 +42,7 @@ class Result:
 def checks(scratch: Path) -> Iterator[Check]:
     """All of them, the longest first so that the short ones fill the gaps."""
     yield _module("types", "mypy")
-    yield _manage(
-        "openapi", "spectacular", "--validate", "--fail-on-warn", "--file", str(scratch / "openapi")
-    )
+    yield _manage("openapi", "spectacular", "--validate", "--fail-on-warn", "--file", str(scratch / "openapi"))
     yield _manage("migrations", "makemigrations", "--check", "--dry-run")
     yield _manage("django", "check", "--fail-level", "WARNING")
     yield _tool("layers", "lint-imports", "--no-logo")

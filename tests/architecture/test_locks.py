@@ -10,9 +10,7 @@ from packaging.utils import canonicalize_name
 
 from tests.architecture.tree import ROOT
 
-PIN = re.compile(
-    r"^(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>[^\s;]+)(?: ; (?P<marker>[^\\]+))?", re.MULTILINE
-)
+PIN = re.compile(r"^(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>[^\s;]+)(?: ; (?P<marker>[^\\]+))?", re.MULTILINE)
 
 
 def _pins(lock: str) -> dict[str, tuple[str, str]]:

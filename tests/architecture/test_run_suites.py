@@ -76,10 +76,10 @@ def test_databases_a_killed_run_left_are_dropped(server: services.DatabaseServer
         pytest.skip(str(error))
     run, other = f"trunkline_{os.getpid()}", f"trunkline_{os.getpid()}0"
     for name in (run, f"{run}_gw0", other):
-        services.execute(server, f"CREATE DATABASE {name}")
+        services.create_database(server, name)
     services.drop_databases(server, run)
     services.execute(server, f"DROP DATABASE {other}")  # raises had it gone too
-    services.execute(server, f"CREATE DATABASE {run}_gw0")  # raises had it stayed
+    services.create_database(server, f"{run}_gw0")  # raises had it stayed
     services.drop_databases(server, run)
 
 

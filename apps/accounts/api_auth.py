@@ -1,0 +1,77 @@
+"""How a REST request is authenticated and authorised."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from apps.accounts.principal import Principal
+from apps.accounts.selectors import api_key_principal
+from apps.kernel.errors import Forbidden, Unauthenticated
+
+
+class BearerAuthentication(BaseAuthentication):
+    """`Authorization: Bearer tl_…` (RFC 6750)."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, Principal] | None:
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        if not scheme:
+            return None
+        principal = bearer_principal(scheme, credentials)
+        return principal, principal
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="trunkline"'
+
+
+def bearer_principal(scheme: str, credentials: str) -> Principal:
+    """The principal of an Authorization header; raises Unauthenticated, saying what to send."""
+    if scheme.lower() != "bearer":
+        raise _unauthenticated("send `Authorization: Bearer tl_…`")
+    principal = api_key_principal(credentials.strip())
+    if principal is None:
+        raise _unauthenticated("this API key is unknown, expired or revoked")
+    return principal
+
+
+def _unauthenticated(detail: str) -> Unauthenticated:
+    return Unauthenticated(detail, headers={"WWW-Authenticate": 'Bearer realm="trunkline"'})
+
+
+class HasScope(BasePermission):
+    """A view names its `area`, and for single actions another scope in `scopes`."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        principal = request.user
+        if not isinstance(principal, Principal):
+            raise _unauthenticated("send `Authorization: Bearer tl_…`")
+        scope = required_scope(request, view)
+        if not principal.may(scope):
+            raise Forbidden(f"this needs the scope {scope}", code="scope_missing")
+        return True
+
+
+def required_scope(request: Request, view: Any) -> str:
+    """`events:read` for looking, `events:write` for the rest, unless the view says otherwise for the action."""
+    verb = "read" if request.method in SAFE_METHODS else "write"
+    scopes: dict[str, str] = getattr(view, "scopes", {})
+    return scopes.get(getattr(view, "action", ""), f"{view.area}:{verb}")
+
+
+def principal_of(request: Request) -> Principal:
+    """The request's principal, where HasScope has let it through."""
+    assert isinstance(request.user, Principal)
+    return request.user
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How to authenticate."""
+
+    target_class = "apps.accounts.api_auth.BearerAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "an API key, `tl_…`"}

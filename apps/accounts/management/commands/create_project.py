@@ -1,0 +1,36 @@
+"""`manage.py create_project NAME`: a project and an API key that may do everything in it."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from apps.accounts.selectors import project_named
+from apps.accounts.services import api_key_create, project_create
+from apps.audit.services import Actor
+
+
+class Command(BaseCommand):
+    help = (
+        "Create a project and an API key with every scope. Safe to repeat: an existing project is kept, "
+        "and each run makes one more key, because keys can't be shown twice."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="the project's name, for example `billing`")
+        parser.add_argument("--json", action="store_true", help="print one line of JSON and nothing else")
+
+    def handle(self, *, name: str, json: bool, **_: Any) -> None:
+        actor = Actor(kind="command", label="create_project")
+        project = project_named(name) or project_create(name=name, actor=actor)
+        key, text = api_key_create(project=project, name="create_project", actor=actor)
+        if json:
+            self.stdout.write(_json({"project": project.public_id, "api_key": text}))
+            return
+        self.stdout.write(f"Project  {project.public_id}  {project.name}")
+        self.stdout.write(f"API key  {text}")
+        self.stdout.write(f"The key is shown only now; in lists it is {key.prefix}…")
+
+
+def _json(value: dict[str, str]) -> str:
+    return json.dumps(value)

@@ -1,0 +1,119 @@
+"""Users, projects, memberships, API keys."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import Group, PermissionsMixin
+from django.db import models
+
+from apps.accounts.scopes import SCOPES
+from apps.kernel import ids
+from apps.kernel.clock import now
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users; an e-mail address is compared in lower case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person, who logs in by e-mail address."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=150, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False, help_text="May log in to the admin.")
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("usr", self.id)
+
+
+class Project(models.Model):
+    """The unit of isolation: every row belongs to exactly one."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    require_registered_types = models.BooleanField(
+        default=False, help_text="Refuse events whose type is not registered."
+    )
+    # Counts up with every change that the intake caches: a cached catalog is good while the numbers agree.
+    catalog_version = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+    members = models.ManyToManyField(User, through="Membership", related_name="projects")
+
+    class Meta:
+        permissions = tuple(SCOPES.items())
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("prj", self.id)
+
+
+class Membership(models.Model):
+    """A person's role in a project. The role is a Django group, and its permissions say what it may do."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.ForeignKey(Group, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["project", "user"], name="membership_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.role}"
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("mem", self.id)
+
+
+class ApiKey(models.Model):
+    """A program's credentials for one project. Only a keyed hash of the key is kept."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, unique=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    scopes = models.JSONField(default=list)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        verbose_name = "API key"
+        indexes = (models.Index(fields=["project", "-created_at"], name="api_key_by_project"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("key", self.id)

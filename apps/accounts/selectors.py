@@ -1,0 +1,57 @@
+"""Reads of accounts."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from apps.accounts import keys
+from apps.accounts.models import ApiKey, Membership, Project
+from apps.accounts.principal import Principal
+from apps.audit.services import Actor
+from apps.kernel.clock import now
+
+LAST_USE_RESOLUTION = timedelta(minutes=1)
+
+
+def api_key_principal(text: str) -> Principal | None:
+    """The principal behind an API key, or None when it is unknown, expired or revoked. One query."""
+    prefix = keys.prefix_of(text)
+    key = ApiKey.objects.select_related("project").filter(prefix=prefix).first() if prefix else None
+    if key is None or not keys.matches(text, key.digest) or not _live(key):
+        return None
+    _note_use(key)
+    actor = Actor(kind="api_key", id=key.public_id, label=key.name)
+    return Principal(project=key.project, actor=actor, scopes=frozenset(key.scopes))
+
+
+def _live(key: ApiKey) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now())
+
+
+def _note_use(key: ApiKey) -> None:
+    """At most one write a minute and key, however busy it is."""
+    stale = now() - LAST_USE_RESOLUTION
+    if key.last_used_at is None or key.last_used_at < stale:
+        unused = Q(last_used_at=None) | Q(last_used_at__lt=stale)
+        ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now())
+
+
+def project_named(name: str) -> Project | None:
+    return Project.objects.filter(name=name).first()
+
+
+def project_by_id(project_id: UUID) -> Project:
+    return Project.objects.get(pk=project_id)
+
+
+def api_keys(project: Project) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(project=project)
+
+
+def memberships(project: Project) -> QuerySet[Membership]:
+    return Membership.objects.filter(project=project).select_related("user", "role")
+
+
+def projects_of_user(user_id: UUID) -> QuerySet[Project]:
+    return Project.objects.filter(memberships__user=user_id)

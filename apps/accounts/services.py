@@ -1,0 +1,136 @@
+"""Writes of accounts: projects, API keys, members, users."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.accounts import keys
+from apps.accounts.models import ApiKey, Membership, Project, User
+from apps.accounts.roles import role_named
+from apps.accounts.scopes import OWNER, ROLES, SCOPES
+from apps.audit.services import Actor, audit_record
+from apps.kernel.clock import now
+from apps.kernel.errors import Conflict, Fault, Forbidden, Invalid
+
+
+@transaction.atomic
+def project_create(*, name: str, actor: Actor, require_registered_types: bool = False) -> Project:
+    """A new project; its name must be free."""
+    project = Project.objects.create(name=name, require_registered_types=require_registered_types)
+    audit_record(actor=actor, action="project.created", target=project.public_id, project_id=project.id)
+    return project
+
+
+def project_touch(project: Project) -> None:
+    """Say that something the intake caches has changed. In the transaction of that change.
+
+    Also takes the project's row lock, so that two such changes to one project follow one another.
+    """
+    Project.objects.filter(pk=project.pk).update(catalog_version=F("catalog_version") + 1)
+
+
+@transaction.atomic
+def api_key_create(
+    *,
+    project: Project,
+    name: str,
+    actor: Actor,
+    scopes: Iterable[str] = tuple(SCOPES),
+    granted: Iterable[str] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """The key's row and its text, which is not kept. `granted`: what the maker holds, and so may hand on."""
+    scopes = sorted(set(scopes))
+    _refuse_unknown_scopes(scopes)
+    if granted is not None and (beyond := set(scopes) - set(granted)):
+        raise Forbidden(f"you can't hand on what you don't hold: {', '.join(sorted(beyond))}", code="scope_missing")
+    new = keys.new_key()
+    key = ApiKey.objects.create(
+        project=project, name=name, prefix=new.prefix, digest=new.digest, scopes=scopes, expires_at=expires_at
+    )
+    changes = {"name": name, "scopes": scopes, "expires_at": expires_at and expires_at.isoformat()}
+    audit_record(actor=actor, action="api_key.created", target=key.public_id, project_id=project.id, changes=changes)
+    return key, new.text
+
+
+def _refuse_unknown_scopes(scopes: Iterable[str]) -> None:
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown:
+        known = ", ".join(SCOPES)
+        raise Invalid(
+            "unknown scopes", faults=[Fault("/scopes", f"{s!r} is no scope; there are {known}") for s in unknown]
+        )
+
+
+@transaction.atomic
+def api_key_revoke(*, key: ApiKey, actor: Actor) -> None:
+    """From the next request on it opens nothing; its row stays. Revoking twice is once."""
+    revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now())
+    if revoked:
+        audit_record(actor=actor, action="api_key.revoked", target=key.public_id, project_id=key.project_id)
+
+
+@transaction.atomic
+def member_add(*, project: Project, email: str, role: str, actor: Actor) -> Membership:
+    """Makes the user when the address is new; they set a password by way of staff."""
+    user = User.objects.filter(email=email.strip().lower()).first() or User.objects.create_user(email)
+    if Membership.objects.filter(project=project, user=user).exists():
+        raise Conflict(f"{user.email} is a member already", code="already_member")
+    membership = Membership.objects.create(project=project, user=user, role=role_named(_known(role)))
+    _audit_member(membership, "member.added", actor)
+    return membership
+
+
+@transaction.atomic
+def member_change(*, membership: Membership, role: str, actor: Actor) -> Membership:
+    """Give a member another role; a project keeps at least one owner."""
+    if role != OWNER:
+        _refuse_last_owner(membership)
+    membership.role = role_named(_known(role))
+    membership.save(update_fields=["role"])
+    _audit_member(membership, "member.changed", actor)
+    return membership
+
+
+@transaction.atomic
+def member_remove(*, membership: Membership, actor: Actor) -> None:
+    _refuse_last_owner(membership)
+    _audit_member(membership, "member.removed", actor)
+    membership.delete()
+
+
+def _known(role: str) -> str:
+    if role not in ROLES:
+        raise Invalid("unknown role", faults=[Fault("/role", f"must be one of {', '.join(ROLES)}")])
+    return role
+
+
+def _refuse_last_owner(membership: Membership) -> None:
+    # Locks the project's owners, so that two requests can't each remove "the other" owner.
+    owners = Membership.objects.select_for_update().filter(project=membership.project_id, role__name=OWNER)
+    if [owner.pk for owner in owners] == [membership.pk]:
+        raise Conflict("a project keeps at least one owner", code="last_owner")
+
+
+def _audit_member(membership: Membership, action: str, actor: Actor) -> None:
+    changes = {"email": membership.user.email, "role": membership.role.name}
+    audit_record(
+        actor=actor,
+        action=action,
+        target=membership.public_id,
+        project_id=membership.project_id,
+        changes=changes,
+    )
+
+
+@transaction.atomic
+def first_superuser_create(*, email: str) -> str | None:
+    """The first login's random password, or None when somebody can log in already."""
+    if User.objects.filter(is_superuser=True).exists():
+        return None
+    password = secrets.token_urlsafe(12)
+    User.objects.create_superuser(email, password)
+    return password

@@ -1,15 +1,16 @@
 """Errors that know how they answer: RFC 9457 problem details, free of any framework.
 
-    Problem
-    ├── Malformed 400        the bytes could not be read
-    ├── Unauthenticated 401  no valid credentials
-    ├── Forbidden 403        a scope or role is missing
-    ├── NotFound 404         not there, or not yours
-    ├── Conflict 409         not in this state
-    ├── TooLarge 413         over a limit in bytes
-    ├── Unsupported 415      a content type we do not take
-    ├── Invalid 422          read, but wrong; `faults` point to where
-    └── Unavailable 503      try again; `retry_after` seconds
+Problem
+├── Malformed 400        the bytes could not be read
+├── Unauthenticated 401  no valid credentials
+├── Forbidden 403        a scope or role is missing
+├── NotFound 404         not there, or not yours
+├── Conflict 409         not in this state
+├── LengthRequired 411   a body of unknown length
+├── TooLarge 413         over a limit in bytes
+├── Unsupported 415      a content type we do not take
+├── Invalid 422          read, but wrong; `faults` point to where
+└── Unavailable 503      try again; `retry_after` seconds
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,6 +87,10 @@ class NotFound(Problem):
 
 class Conflict(Problem):
     status, title, code = 409, "Conflict", "conflict"
+
+
+class LengthRequired(Problem):
+    status, title, code = 411, "Length required", "length_required"
 
 
 class TooLarge(Problem):

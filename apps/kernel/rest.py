@@ -1,0 +1,136 @@
+"""How REST framework speaks our dialect: strict JSON in, problem details (RFC 9457) out."""
+
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import msgspec
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest, JsonResponse
+from django.http.request import UnreadablePostError
+from rest_framework import exceptions
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.response import Response
+from rest_framework.serializers import ValidationError
+
+from apps.kernel import strict_json
+from apps.kernel.errors import (
+    Fault,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unauthenticated,
+    Unsupported,
+)
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class StrictJSONParser(BaseParser):
+    """A JSON object without duplicate members, NaN or other surprises; raises Malformed."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        raw = stream.read()
+        value = strict_json.check(raw) if raw.strip() else {}
+        if not isinstance(value, dict):
+            raise Malformed("the body must be a JSON object")
+        return value
+
+
+class ExactJSONRenderer(BaseRenderer):
+    """JSON by msgspec: fast, and a producer's bytes (`msgspec.Raw`) pass through as they are."""
+
+    media_type, format, charset = "application/json", "json", None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        return b"" if data is None else msgspec.json.encode(data, enc_hook=str)
+
+
+def problem_response(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """REST framework's EXCEPTION_HANDLER. None lets a true bug through, to Django's own handler."""
+    problem = as_problem(error)
+    if problem is None:
+        return None
+    request: HttpRequest | None = context.get("request")
+    return Response(
+        problem.as_dict(instance=request.path if request else None),
+        status=problem.status,
+        content_type=PROBLEM_JSON,
+        headers=problem.headers,
+    )
+
+
+def as_problem(error: Exception) -> Problem | None:
+    """Whatever REST framework or Django raise for a bad request, as one of ours."""
+    match error:
+        case Problem():
+            return error
+        case ValidationError():
+            faults = list(_faults(error.detail, ""))
+            return Invalid(_first_line(faults), faults=faults)
+        case Http404() | exceptions.NotFound():
+            return NotFound("there is nothing here, or it is not yours")
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return Unauthenticated(str(error.detail), headers={"WWW-Authenticate": 'Bearer realm="trunkline"'})
+        case PermissionDenied() | exceptions.PermissionDenied():
+            return Forbidden("you may not do this")
+        case RequestDataTooBig():
+            return TooLarge("the body is larger than 5 MB")
+        case UnreadablePostError():
+            return Malformed("the body could not be read to its end")
+        case exceptions.UnsupportedMediaType():
+            return Unsupported(str(error.detail))
+        case exceptions.APIException():
+            return _other(error)
+        case _:
+            return None
+
+
+def _other(error: exceptions.APIException) -> Problem:
+    """405, 406 and whatever else REST framework knows, with its own status."""
+    code = str(error.default_code)
+    kind = type("OtherProblem", (Problem,), {"status": error.status_code, "title": code.replace("_", " ").capitalize()})
+    problem: Problem = kind(str(error.detail), code=code)
+    return problem
+
+
+def _first_line(faults: list[Fault]) -> str:
+    if len(faults) == 1:
+        return f"{faults[0].pointer or 'the body'}: {faults[0].detail}"
+    return f"{len(faults)} faults; `errors` has each"
+
+
+def _faults(detail: Any, pointer: str) -> Iterator[Fault]:
+    """REST framework's nested error details as a flat list with JSON pointers."""
+    match detail:
+        case dict():
+            for name, inner in detail.items():
+                step = "" if name == "non_field_errors" else "/" + str(name).replace("~", "~0").replace("/", "~1")
+                yield from _faults(inner, pointer + step)
+        case list() if all(isinstance(inner, exceptions.ErrorDetail) for inner in detail):
+            for inner in detail:
+                yield Fault(pointer, str(inner), inner.code)
+        case list():
+            for index, inner in enumerate(detail):
+                yield from _faults(inner, f"{pointer}/{index}" if isinstance(inner, dict) and inner else pointer)
+        case _:
+            yield Fault(pointer, str(detail), getattr(detail, "code", "invalid"))
+
+
+def problem_page(request: HttpRequest, problem: Problem) -> JsonResponse:
+    """A problem outside of REST framework: an unknown path, an error of ours."""
+    return JsonResponse(
+        problem.as_dict(instance=request.path),
+        status=problem.status,
+        content_type=PROBLEM_JSON,
+        headers=problem.headers,
+    )

@@ -1,0 +1,42 @@
+"""Set-oriented writes of the intake: keys and events, in a handful of statements however many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from apps.events.models import Event, IdempotencyKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeyClaim:
+    """An event's wish to be the one of its idempotency key."""
+
+    key: UUID
+    event_id: UUID
+    fingerprint: bytes
+
+
+def key_hash(project_id: UUID, idempotency: tuple[str, ...]) -> UUID:
+    """The first 128 bits of SHA-256 over project and key; the separator can't occur in a key."""
+    text = "\x00".join((str(project_id), *idempotency))
+    return UUID(bytes=sha256(text.encode()).digest()[:16])
+
+
+def keys_claim(claims: Sequence[KeyClaim]) -> dict[UUID, KeyClaim]:
+    """By key, the claim that holds it now: ours, or an earlier one's. Inside the intake's transaction.
+
+    Where another transaction is just claiming the same key, the insert waits for that one's end; sorted, so that
+    two sets that share keys wait for one another in one order and can't deadlock.
+    """
+    rows = [
+        IdempotencyKey(id=claim.key, event_id=claim.event_id, fingerprint=claim.fingerprint)
+        for claim in sorted(claims, key=lambda claim: claim.key)
+    ]
+    IdempotencyKey.objects.bulk_create(rows, ignore_conflicts=True)
+    held = IdempotencyKey.objects.filter(pk__in=[row.pk for row in rows])
+    return {row.pk: KeyClaim(row.pk, row.event_id, bytes(row.fingerprint)) for row in held}
+
+
+def events_insert(events: Sequence[Event]) -> None:
+    Event.objects.bulk_create(events)

@@ -55,6 +55,10 @@ class Kind(Protocol):
         """The config as it is stored; raises `Invalid` with a pointer to each field that is wrong."""
         ...
 
+    def public(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The config as the API shows it: what may be a token is masked."""
+        ...
+
     def summary(self, config: Mapping[str, Any]) -> str:
         """One line for lists, without secrets: the URL, the queue's name."""
         ...

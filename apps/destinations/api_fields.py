@@ -1,0 +1,90 @@
+"""A destination as JSON: the fields all kinds have, and beside them, flat, those of its kind."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from apps.destinations.kinds import all_kinds, kind_named
+from apps.destinations.kinds.webhook.signing import parse_secret
+from apps.destinations.models import Destination
+from apps.destinations.patterns import is_pattern
+from apps.destinations.sealing import Unsealable
+from apps.destinations.selectors import config_of
+from apps.kernel.errors import Fault, Invalid
+from apps.kernel.serializers import PublicIdField, StrictSerializer
+
+MOST_PATTERNS = 100
+EXAMPLE = {"kind": "webhook", "url": "https://example.com/hooks", "event_types": ["invoice.*"], "consumer": "acme"}
+
+
+def split_config(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The common fields, and the rest, which the kind judges (it refuses what it doesn't know)."""
+    common = {name: value for name, value in data.items() if name in COMMON}
+    return common, {name: value for name, value in data.items() if name not in COMMON}
+
+
+def signing_key(text: str | None) -> bytes | None:
+    """A secret the user brings along; raises Invalid."""
+    if text is None:
+        return None
+    try:
+        return parse_secret(text)
+    except ValueError as error:
+        raise Invalid("unusable secret", faults=[Fault("/secret", str(error))]) from None
+
+
+@extend_schema_field({"type": "string", "description": "an event type, `invoice.*`, or `*`", "maxLength": 128})
+class PatternField(serializers.CharField):
+    """One subscription pattern."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not is_pattern(text):
+            raise serializers.ValidationError("must be an event type, with * for segments: invoice.paid, invoice.*, *")
+        return text
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A webhook", EXAMPLE, request_only=True)])
+class DestinationSerializer(StrictSerializer):
+    id = PublicIdField("dst", read_only=True)
+    kind = serializers.ChoiceField(sorted(all_kinds()), default="webhook")
+    name = serializers.CharField(required=False, allow_blank=True, max_length=255)
+    event_types = serializers.ListField(
+        child=PatternField(), default=lambda: ["*"], min_length=1, max_length=MOST_PATTERNS
+    )
+    consumer = serializers.CharField(required=False, allow_null=True, max_length=128, help_text="its key or id")
+    secret = serializers.CharField(required=False, write_only=True, help_text="your own signing secret, `whsec_…`")
+    status = serializers.CharField(read_only=True)
+    status_reason = serializers.CharField(read_only=True)
+    status_at = serializers.DateTimeField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+    def to_representation(self, instance: Destination) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        shown["consumer"] = instance.consumer.key if instance.consumer else None
+        return {**shown, **_public_config(instance)}
+
+    @staticmethod
+    def refuse_fixed(validated: Mapping[str, Any]) -> None:
+        """On PATCH: what a destination is, and whose, does not change; raises Invalid."""
+        fixed = [name for name in ("consumer", "secret") if name in validated]
+        if fixed:
+            hint = {"consumer": "can't be changed; make another destination", "secret": "use …/rotate-secret"}
+            raise Invalid("can't be changed", faults=[Fault(f"/{name}", hint[name], "immutable") for name in fixed])
+
+
+def _public_config(destination: Destination) -> dict[str, Any]:
+    try:
+        return kind_named(destination.kind).public(config_of(destination))
+    except Unsealable:
+        return {"config_error": "sealed under an encryption key that is not configured"}
+
+
+class NewDestinationSerializer(DestinationSerializer):
+    secret = serializers.CharField(help_text="the signing secret, `whsec_…`; shown only now")
+
+
+COMMON = frozenset(DestinationSerializer().fields)

@@ -1,0 +1,78 @@
+"""Reads of consumers and destinations."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from apps.accounts.models import Project
+from apps.destinations.kinds import Target
+from apps.destinations.models import Consumer, Destination, Secret, Status
+from apps.destinations.patterns import compile_patterns
+from apps.destinations.sealing import unseal
+from apps.kernel.clock import now
+from apps.kernel.ids import InvalidId, decode
+
+
+def consumers(project: Project) -> QuerySet[Consumer]:
+    return Consumer.objects.filter(project=project)
+
+
+def consumer_named(project: Project, key_or_id: str) -> Consumer | None:
+    """By public id, or else by the producer's key."""
+    try:
+        return Consumer.objects.filter(project=project, pk=decode("con", key_or_id)).first()
+    except InvalidId:
+        return Consumer.objects.filter(project=project, key=key_or_id).first()
+
+
+def destinations(project: Project) -> QuerySet[Destination]:
+    """All but the deleted ones."""
+    return Destination.objects.filter(project=project, deleted_at=None).select_related("consumer")
+
+
+def subscriptions(project_id: UUID) -> QuerySet[Destination]:
+    """Those that new events make deliveries for: enabled and paused ones."""
+    wanting = Q(status=Status.ENABLED) | Q(status=Status.PAUSED)
+    return Destination.objects.filter(wanting, project=project_id, deleted_at=None).select_related("consumer")
+
+
+def wanting(project: Project, event_type: str, consumer: str) -> list[Destination]:
+    """The destinations that would get an event of that type and consumer now."""
+    return [
+        destination
+        for destination in subscriptions(project.pk)
+        if (destination.consumer is None or destination.consumer.key == consumer)
+        and compile_patterns(destination.event_types).fullmatch(event_type)
+    ]
+
+
+def claimable_ids() -> QuerySet[Destination, Any]:
+    """Those whose deliveries an engine may claim, as a subquery: enabled ones to send, deleted ones to cancel."""
+    claimable = Q(status=Status.ENABLED) | Q(deleted_at__isnull=False)
+    return Destination.objects.filter(claimable).values("pk")
+
+
+def config_of(destination: Destination) -> dict[str, Any]:
+    """The kind's config in the clear; raises Unsealable."""
+    plain = unseal(destination.sealed_config, purpose="config", row=destination.pk)
+    config: dict[str, Any] = json.loads(plain)
+    return config
+
+
+def live_secrets(destination_ids: Iterable[UUID]) -> dict[UUID, list[Secret]]:
+    """Each destination's live secrets, still sealed, newest first. One query."""
+    live = Secret.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now()), destination__in=list(destination_ids))
+    found: dict[UUID, list[Secret]] = defaultdict(list)
+    for secret in live.order_by("-created_at", "-pk"):
+        found[secret.destination_id].append(secret)
+    return found
+
+
+def target_of(destination: Destination, secrets: Iterable[Secret]) -> Target:
+    """What a sender needs of a destination, in the clear; raises Unsealable."""
+    keys = tuple(unseal(secret.sealed, purpose="secret", row=secret.pk) for secret in secrets)
+    return Target(id=destination.public_id, config=config_of(destination), secrets=keys)

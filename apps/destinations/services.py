@@ -1,0 +1,155 @@
+"""Writes of consumers and destinations. Secrets have their own page, secrets.py."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts.models import Project
+from apps.accounts.services import project_touch
+from apps.audit.services import SYSTEM, Actor, audit_record
+from apps.destinations.kinds import kind_named
+from apps.destinations.models import Consumer, Destination, Status
+from apps.destinations.sealing import seal
+from apps.destinations.secrets import secret_add
+from apps.destinations.selectors import config_of, consumer_named
+from apps.kernel.clock import now
+from apps.kernel.errors import Conflict, Fault, Invalid
+from apps.kernel.ids import new_uuid
+
+
+@transaction.atomic
+def consumer_create(*, project: Project, key: str, actor: Actor, name: str = "") -> Consumer:
+    project_touch(project)  # also the lock that makes the check below hold
+    if Consumer.objects.filter(project=project, key=key).exists():
+        fault = Fault("/key", "is taken", "already_exists")
+        raise Conflict(f"there is a consumer {key!r} already", code="already_exists", faults=[fault])
+    consumer = Consumer.objects.create(project=project, key=key, name=name)
+    _audit(consumer, "consumer.created", actor, {"key": key})
+    return consumer
+
+
+@transaction.atomic
+def consumer_change(*, consumer: Consumer, name: str, actor: Actor) -> Consumer:
+    consumer.name = name
+    consumer.save(update_fields=["name"])
+    _audit(consumer, "consumer.changed", actor, {"name": name})
+    return consumer
+
+
+@transaction.atomic
+def consumer_delete(*, consumer: Consumer, actor: Actor) -> None:
+    """Refused while destinations are its own."""
+    project_touch(consumer.project)
+    if consumer.destinations.filter(deleted_at=None).exists():
+        raise Conflict("delete the consumer's destinations first", code="has_destinations")
+    consumer.destinations.update(consumer=None)
+    _audit(consumer, "consumer.deleted", actor, {"key": consumer.key})
+    consumer.delete()
+
+
+def destination_create(
+    *,
+    project: Project,
+    kind: str,
+    config: Mapping[str, Any],
+    event_types: Sequence[str],
+    actor: Actor,
+    consumer: str | None = None,
+    name: str = "",
+    secret: bytes | None = None,
+) -> tuple[Destination, str]:
+    """The destination and its signing secret's text. An unknown consumer key makes that consumer."""
+    clean = kind_named(kind).clean(config)  # may ask the DNS: before the transaction
+    with transaction.atomic():
+        project_touch(project)
+        destination = Destination(id=new_uuid(), project=project, kind=kind, name=name, event_types=list(event_types))
+        destination.consumer = _consumer_for(project, consumer, actor)
+        _configure(destination, clean)
+        destination.save(force_insert=True)
+        text = secret_add(destination, secret)
+        _audit(destination, "destination.created", actor, {"to": destination.summary, "event_types": event_types})
+    return destination, text
+
+
+def destination_change(
+    *,
+    destination: Destination,
+    actor: Actor,
+    config: Mapping[str, Any] | None = None,
+    event_types: Sequence[str] | None = None,
+    name: str | None = None,
+) -> Destination:
+    """Change what is given; `config` holds the fields to replace."""
+    clean = kind_named(destination.kind).clean({**config_of(destination), **config}) if config else None
+    with transaction.atomic():
+        project_touch(destination.project)
+        if clean is not None:
+            _configure(destination, clean)
+        if event_types is not None:
+            destination.event_types = list(event_types)
+        if name is not None:
+            destination.name = name
+        destination.updated_at = now()
+        destination.save(update_fields=["sealed_config", "summary", "event_types", "name", "updated_at"])
+        changes = {"to": destination.summary, "event_types": destination.event_types}
+        _audit(destination, "destination.changed", actor, changes)
+    return destination
+
+
+def destination_pause(*, destination: Destination, actor: Actor) -> Destination:
+    """Hold its deliveries: they are made, and wait."""
+    return _set_status(destination, Status.PAUSED, "paused_by_person", actor)
+
+
+def destination_resume(*, destination: Destination, actor: Actor) -> Destination:
+    """Let it have its deliveries again, whether it was paused or disabled."""
+    return _set_status(destination, Status.ENABLED, "", actor)
+
+
+def destination_disable(*, destination_id: UUID, reason: str) -> None:
+    """Trunkline itself gives up on it, for example because it answered 410 Gone."""
+    destination = Destination.objects.filter(pk=destination_id, deleted_at=None).first()
+    if destination and destination.status != Status.DISABLED:
+        _set_status(destination, Status.DISABLED, reason, SYSTEM)
+
+
+@transaction.atomic
+def destination_delete(*, destination: Destination, actor: Actor) -> None:
+    """It leaves all lists and gets nothing more; its secrets and config are erased."""
+    project_touch(destination.project)
+    destination.secrets.all().delete()
+    destination.deleted_at = now()
+    destination.sealed_config = seal(b"{}", purpose="config", row=destination.pk)
+    destination.save(update_fields=["deleted_at", "sealed_config"])
+    _audit(destination, "destination.deleted", actor, {"to": destination.summary})
+
+
+@transaction.atomic
+def _set_status(destination: Destination, status: Status, reason: str, actor: Actor) -> Destination:
+    project_touch(destination.project)
+    destination.status, destination.status_reason, destination.status_at = status, reason, now()
+    destination.save(update_fields=["status", "status_reason", "status_at"])
+    _audit(destination, f"destination.{status}", actor, {"reason": reason} if reason else {})
+    return destination
+
+
+def _configure(destination: Destination, clean: dict[str, Any]) -> None:
+    plain = json.dumps(clean).encode()
+    destination.sealed_config = seal(plain, purpose="config", row=destination.pk)
+    destination.summary = kind_named(destination.kind).summary(clean)[:255]
+
+
+def _consumer_for(project: Project, key_or_id: str | None, actor: Actor) -> Consumer | None:
+    if not key_or_id:
+        return None
+    found = consumer_named(project, key_or_id)
+    if found is None and key_or_id.startswith("con_"):
+        raise Invalid("unknown consumer", faults=[Fault("/consumer", "there is no such consumer", "not_found")])
+    return found or consumer_create(project=project, key=key_or_id, actor=actor)
+
+
+def _audit(row: Consumer | Destination, action: str, actor: Actor, changes: Mapping[str, Any]) -> None:
+    audit_record(actor=actor, action=action, target=row.public_id, project_id=row.project_id, changes=changes)

@@ -1,0 +1,73 @@
+"""One attempt, from parcel to settlement: send, judge, decide, record. Nothing here touches the database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from random import random
+
+from apps.deliveries.engine.parcel import Obstacle, Parcel
+from apps.deliveries.models import Attempt
+from apps.deliveries.policy.retry import Decision, decide
+from apps.deliveries.policy.verdict import judge
+from apps.deliveries.states import Edge
+from apps.deliveries.store import Settlement
+from apps.destinations.kinds import Outcome, Sender
+from apps.kernel.clock import now
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An attempt that was made, with what is to be done about it."""
+
+    parcel: Parcel
+    outcome: Outcome
+    decision: Decision
+    started_at: datetime
+
+    def settlement(self) -> Settlement:
+        """As the store takes it. A cancelled one was never tried."""
+        return Settlement(
+            delivery_id=self.parcel.delivery_id,
+            claim=self.parcel.claim,
+            edge=self.decision.edge,
+            due_at=self.decision.due_at,
+            attempt=None if self.decision.edge is Edge.CANCELLED else self._row(),
+        )
+
+    def _row(self) -> Attempt:
+        return Attempt(
+            delivery_id=self.parcel.delivery_id,
+            number=self.parcel.number,
+            outcome=self.decision.edge,
+            status_code=self.outcome.status_code,
+            error=self.outcome.error,
+            detail=self.outcome.detail[:255],
+            response_body=self.outcome.body,
+            started_at=self.started_at,
+            duration_ms=self.outcome.duration_ms,
+        )
+
+
+async def attempt(parcel: Parcel, senders: Mapping[str, Sender]) -> Attempted:
+    """Make one attempt. Raises nothing but CancelledError."""
+    started_at = now()
+    outcome = await _outcome(parcel, senders)
+    return Attempted(parcel, outcome, _decision(parcel, outcome), started_at)
+
+
+async def _outcome(parcel: Parcel, senders: Mapping[str, Sender]) -> Outcome:
+    if isinstance(parcel.target, Obstacle):
+        return Outcome(error=parcel.target, detail="the destination can't be sent to")
+    try:
+        return await senders[parcel.kind].send(parcel.target, parcel.message)
+    except Exception as error:  # a fault in a sender is this attempt's end, not the engine's
+        return Outcome(error="internal_error", detail=f"{type(error).__name__} in the sender")
+
+
+def _decision(parcel: Parcel, outcome: Outcome) -> Decision:
+    if parcel.target is Obstacle.DELETED:
+        return Decision(Edge.CANCELLED)
+    moment = now()
+    status_code = None if outcome.error else outcome.status_code
+    verdict = judge(status_code, outcome.retry_after, moment)
+    return decide(verdict, failures=parcel.failures, now=moment, random=random())  # noqa: S311 (jitter)

@@ -1,0 +1,32 @@
+"""The engine's way to the database: blocking work in its own threads, never in the event loop."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+from django.db import close_old_connections, connections
+
+
+class DatabaseThread:
+    """One thread with one connection; what it is given runs one after another."""
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def run[**P, R](self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it in the thread, to its end even if the caller is cancelled; raises what it raises."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._thread, lambda: self._fresh(work, *args, **kwargs)))
+
+    @staticmethod
+    def _fresh[**P, R](work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        close_old_connections()  # one that broke is replaced before it is used
+        return work(*args, **kwargs)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.run(connections.close_all)
+        self._thread.shutdown()

@@ -1,0 +1,190 @@
+"""The engine itself: claims what it has room for, sends it concurrently, settles in sets, and ends cleanly.
+
+However it dies, nothing is lost: what it held is a row in state `sending` with a lease, and a rescuer takes it back.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, InterfaceError
+
+from apps.deliveries import store
+from apps.deliveries.engine import claimer, heartbeat, rescuer, settler
+from apps.deliveries.engine.attempt import Attempted, attempt
+from apps.deliveries.engine.database import DatabaseThread
+from apps.deliveries.engine.parcel import Parcel
+from apps.destinations.kinds import Sender, all_kinds
+from apps.kernel.ids import new_uuid
+
+log = structlog.get_logger("trunkline.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much and how often; seconds where not said otherwise."""
+
+    concurrency: int = 256  # deliveries held at once
+    claim_set: int = 200  # deliveries taken by one claim
+    settle_set: int = 500
+    lease: timedelta = timedelta(seconds=60)
+    idle: float = 0.1  # between two looks when nothing was due
+    rescue: float = 5.0
+    heartbeat: float = 5.0
+    grace: float = 20.0  # for what is in flight at shutdown
+    after_fault: float = 1.0  # before the database is tried again
+
+
+class Engine:
+    """One engine; `run()` returns after `stop()`, with nothing held any more."""
+
+    def __init__(self, pace: Pace | None = None) -> None:
+        self.id = new_uuid()
+        self.pace = pace or Pace()
+        self._held: dict[UUID, Parcel] = {}
+        self._done: asyncio.Queue[Attempted] = asyncio.Queue()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._room = asyncio.Event()
+        self._senders: dict[str, Sender] = {}
+
+    def stop(self) -> None:
+        """Claim no more; safe to call from a signal handler of the loop."""
+        self._stopping.set()
+        self._room.set()
+
+    async def run(self) -> None:
+        """Until `stop()`."""
+        log.info("engine.started", engine=str(self.id), concurrency=self.pace.concurrency)
+        async with AsyncExitStack() as stack:
+            self._claims = await stack.enter_async_context(DatabaseThread("claims"))
+            self._settles = await stack.enter_async_context(DatabaseThread("settles"))
+            for name, kind in all_kinds().items():
+                self._senders[name] = await stack.enter_async_context(kind.sender())
+            await self._run_loops()
+        log.info("engine.stopped", engine=str(self.id))
+
+    async def _run_loops(self) -> None:
+        settling = asyncio.create_task(self._settle_loop())
+        looking_after = [
+            asyncio.create_task(self._every(self.pace.rescue, self._rescue)),
+            asyncio.create_task(self._every(self.pace.heartbeat, self._beat)),
+        ]
+        await self._claim_loop()
+        for task in looking_after:
+            task.cancel()
+        await asyncio.gather(*looking_after, return_exceptions=True)
+        await self._wind_down()
+        settling.cancel()
+        with suppress(asyncio.CancelledError):
+            await settling
+
+    # Claiming and sending
+
+    async def _claim_loop(self) -> None:
+        while not self._stopping.is_set():
+            parcels = await self._guarded(self._claim) or []
+            for parcel in parcels:
+                self._start(parcel)
+            if not parcels:
+                await self._pause(self.pace.idle)
+
+    async def _claim(self) -> list[Parcel]:
+        await self._wait_for_room()
+        limit = min(self.pace.claim_set, self.pace.concurrency - len(self._held))
+        if self._stopping.is_set():
+            return []
+        return await self._claims.run(claimer.run_once, limit=limit, lease=self.pace.lease)
+
+    async def _wait_for_room(self) -> None:
+        """Claim only what can be sent at once, so that no lease runs out while a parcel waits."""
+        while len(self._held) >= self.pace.concurrency and not self._stopping.is_set():
+            self._room.clear()
+            await self._room.wait()
+
+    def _start(self, parcel: Parcel) -> None:
+        self._held[parcel.delivery_id] = parcel
+        task = asyncio.create_task(self._send(parcel))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send(self, parcel: Parcel) -> None:
+        self._done.put_nowait(await attempt(parcel, self._senders))
+
+    # Settling
+
+    async def _settle_loop(self) -> None:
+        while True:
+            attempts = await self._next_done()
+            written = False
+            while not written:  # a fault waits before it answers
+                written = await self._guarded(partial(self._settle, attempts)) or False
+            self._done_with(attempts)
+
+    async def _next_done(self) -> list[Attempted]:
+        attempts = [await self._done.get()]
+        while len(attempts) < self.pace.settle_set and not self._done.empty():
+            attempts.append(self._done.get_nowait())
+        return attempts
+
+    async def _settle(self, attempts: list[Attempted]) -> bool:
+        await self._settles.run(settler.run_once, attempts)
+        return True
+
+    def _done_with(self, attempts: list[Attempted]) -> None:
+        for one in attempts:
+            self._held.pop(one.parcel.delivery_id, None)
+            self._done.task_done()
+        self._room.set()
+
+    # The side loops
+
+    async def _rescue(self) -> None:
+        if rescued := await self._settles.run(rescuer.run_once):
+            log.warning("deliveries.rescued", count=rescued)
+
+    async def _beat(self) -> None:
+        await self._settles.run(heartbeat.beat, self.id, sending=len(self._held))
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._guarded(work)
+            await asyncio.sleep(seconds)
+
+    async def _guarded[R](self, work: Callable[[], Awaitable[R]]) -> R | None:
+        """A database that is away for a while is no reason to die: say so, wait, and answer None."""
+        try:
+            return await work()
+        except (DatabaseError, InterfaceError) as error:
+            log.error("engine.database_fault", error=str(error).splitlines()[0] if str(error) else repr(error))
+            await asyncio.sleep(self.pace.after_fault)
+            return None
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    # The end
+
+    async def _wind_down(self) -> None:
+        """Let what is in flight end within the grace, write it, and give the rest back."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=self.pace.grace)
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._done.join(), self.pace.grace)
+        await self._guarded(self._give_back)
+
+    async def _give_back(self) -> None:
+        claims = {pk: parcel.claim for pk, parcel in self._held.items()}
+        if claims:
+            given_back = await self._settles.run(store.give_back, claims)
+            log.info("deliveries.given_back", count=given_back)
+        await self._settles.run(heartbeat.stop, self.id)

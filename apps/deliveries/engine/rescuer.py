@@ -1,0 +1,13 @@
+"""Takes back what engines held when they died."""
+
+from apps.deliveries import store, telemetry
+from apps.kernel.clock import now
+
+SET = 500
+
+
+def run_once() -> int:
+    """One round; returns how many deliveries were taken back."""
+    rescued = store.rescue(now=now(), limit=SET)
+    telemetry.RESCUED.inc(rescued)
+    return rescued

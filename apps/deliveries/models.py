@@ -1,0 +1,110 @@
+"""Deliveries, attempts, and the engines' heartbeats."""
+
+from django.db import models
+from django.db.models import Q
+
+from apps.accounts.models import Project
+from apps.deliveries.states import FINAL, State
+from apps.destinations.models import Destination
+from apps.events.models import Event
+from apps.kernel import ids
+from apps.kernel.clock import now
+
+IS_FINAL = Q(state__in=sorted(FINAL))
+IS_SENDING = Q(state=State.SENDING)
+
+
+class Delivery(models.Model):
+    """One event to one destination. State and reason are two columns; waiting is a time."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    # Hot rows carry no foreign-key constraints: docs/adr/0004-no-constraints-on-hot-rows.md.
+    project = models.ForeignKey(Project, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    event = models.ForeignKey(Event, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="deliveries")
+    destination = models.ForeignKey(
+        Destination, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="deliveries"
+    )
+    state = models.CharField(max_length=9, choices=[(s.value, s.value) for s in State], default=State.READY)
+    reason = models.CharField(max_length=32, blank=True, help_text="the last edge, or why it took it")
+    due_at = models.DateTimeField(default=now, help_text="not before this time")
+    attempts = models.PositiveIntegerField(default=0, help_text="all of them, ever")
+    failures = models.PositiveIntegerField(default=0, help_text="failed ones since it was made or replayed")
+    last_status_code = models.PositiveSmallIntegerField(null=True)
+    last_error = models.CharField(max_length=32, blank=True)
+    claim = models.UUIDField(null=True, help_text="which claim holds it while sending")
+    lease_until = models.DateTimeField(null=True, help_text="after this time the rescuer takes it back")
+    created_at = models.DateTimeField(default=now, editable=False)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        indexes = (
+            models.Index(fields=["project", "id"], name="delivery_by_project"),
+            models.Index(fields=["destination", "id"], name="delivery_by_destination"),
+            models.Index(fields=["due_at"], name="delivery_due", condition=Q(state=State.READY)),
+            models.Index(fields=["lease_until"], name="delivery_leased", condition=IS_SENDING),
+            models.Index(fields=["project", "id"], name="delivery_dead", condition=Q(state=State.DEAD)),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=["event", "destination"], name="delivery_once"),
+            models.CheckConstraint(condition=Q(state__in=list(State)), name="delivery_state_known"),
+            models.CheckConstraint(
+                condition=(IS_FINAL & Q(finished_at__isnull=False)) | (~IS_FINAL & Q(finished_at__isnull=True)),
+                name="delivery_finished_when_final",
+            ),
+            models.CheckConstraint(
+                condition=(IS_SENDING & Q(claim__isnull=False, lease_until__isnull=False))
+                | (~IS_SENDING & Q(claim__isnull=True, lease_until__isnull=True)),
+                name="delivery_claimed_when_sending",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.public_id} {self.state}"
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("dlv", self.id)
+
+
+class Attempt(models.Model):
+    """One try of a delivery: when, how long, and what came back."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    delivery = models.ForeignKey(Delivery, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="tries")
+    number = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=11, help_text="the edge it led to")
+    status_code = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=32, blank=True)
+    detail = models.CharField(max_length=255, blank=True)
+    response_body = models.BinaryField(help_text="the answer's first bytes")
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (models.UniqueConstraint(fields=["delivery", "number"], name="attempt_once"),)
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}: {self.outcome}"
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("att", self.id)
+
+
+class EngineHeartbeat(models.Model):
+    """That an engine lives, and where; the row goes when it shuts down cleanly."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    sending = models.PositiveIntegerField(default=0, help_text="deliveries it holds")
+    started_at = models.DateTimeField(default=now)
+    seen_at = models.DateTimeField(default=now)
+
+    class Meta:
+        verbose_name = "engine"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

@@ -1,0 +1,104 @@
+"""What people do to deliveries: retry, cancel, replay, recover."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from apps.audit.services import Actor, audit_record
+from apps.deliveries import store
+from apps.deliveries.models import Delivery
+from apps.deliveries.states import Edge, State
+from apps.destinations.models import Destination
+from apps.events.models import Event
+from apps.events.store import events_insert
+from apps.kernel.clock import now
+from apps.kernel.errors import Conflict
+from apps.kernel.ids import new_uuid
+
+CHUNK = 1_000
+TEST_TYPE = "trunkline.test"
+
+
+@transaction.atomic
+def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
+    """Send it now: one that waits is due at once, a final one starts anew. One in flight is a Conflict."""
+    row = Delivery.objects.filter(pk=delivery.pk)
+    moved = store.replay(row, now=now()) or store.hasten(row, now=now())
+    delivery.refresh_from_db()
+    if not moved and delivery.state == State.SENDING:
+        raise Conflict("it is being sent at this moment", code="sending")
+    _audit(delivery, "delivery.retried", actor)
+    return delivery
+
+
+@transaction.atomic
+def delivery_cancel(*, delivery: Delivery, actor: Actor) -> Delivery:
+    """Send it no more. Cancelling a cancelled one is fine; a delivered or dead one is a Conflict."""
+    moved = store.cancel(Delivery.objects.filter(pk=delivery.pk), now=now())
+    delivery.refresh_from_db()
+    if not moved and delivery.state != State.CANCELLED:
+        raise Conflict(f"it is {delivery.state} already", code=delivery.state)
+    if moved:
+        _audit(delivery, "delivery.cancelled", actor)
+    return delivery
+
+
+@transaction.atomic
+def event_replay(*, event: Event, destinations: Iterable[Destination], actor: Actor) -> list[Delivery]:
+    """Deliver the event to these destinations again, or for the first time. One in flight or waiting is left to it."""
+    ids = [destination.pk for destination in destinations]
+    rows = store.deliveries_for(event, ids)
+    for row in rows:
+        row.due_at = row.created_at = now()
+        row.reason = Edge.REPLAYED
+    made = {row.pk for row in rows}
+    Delivery.objects.bulk_create(rows, ignore_conflicts=True)  # those it never went to
+    wanted = Delivery.objects.filter(event=event, destination__in=ids)
+    store.replay(wanted.exclude(pk__in=made), now=now())
+    audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)
+    return list(wanted)
+
+
+def destination_recover(*, destination: Destination, since: datetime, actor: Actor) -> int:
+    """Replay all that died at the destination since a time; returns how many. In chunks, each its own transaction."""
+    audit_record(
+        actor=actor,
+        action="destination.recovered",
+        target=destination.public_id,
+        project_id=destination.project_id,
+        changes={"since": since.isoformat()},
+    )
+    dead = Delivery.objects.filter(destination=destination, state=State.DEAD, finished_at__gte=since)
+    return sum(_chunks_replayed(dead))
+
+
+def _chunks_replayed(dead: QuerySet[Delivery]) -> Iterable[int]:
+    while ids := list(dead.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+        yield store.replay(Delivery.objects.filter(pk__in=ids), now=now())
+
+
+def _audit(delivery: Delivery, action: str, actor: Actor) -> None:
+    audit_record(actor=actor, action=action, target=delivery.public_id, project_id=delivery.project_id)
+
+
+@transaction.atomic
+def destination_test(*, destination: Destination, actor: Actor) -> Delivery:
+    """Send the destination a test event, whatever it subscribes to; returns the delivery to watch."""
+    moment = now()
+    data = {"message": "This is a test event from Trunkline.", "destination": destination.public_id}
+    event = Event(
+        id=new_uuid(),
+        project=destination.project,
+        type=TEST_TYPE,
+        time=moment,
+        data=json.dumps(data).encode(),
+        received_at=moment,
+    )
+    events_insert([event])
+    [delivery] = store.deliveries_for(event, [destination.pk])
+    delivery.save(force_insert=True)
+    _audit(delivery, "destination.tested", actor)
+    return delivery

@@ -1,0 +1,56 @@
+"""What is up and what is not, each part with its own line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from django.core.cache import cache
+from django.db import connection
+
+from apps.deliveries.selectors import engines_alive, oldest_due_age
+from apps.kernel.ids import new_uuid
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing Trunkline needs."""
+
+    name: str
+    ok: bool
+    detail: str
+    milliseconds: int
+
+
+def parts() -> list[Part]:
+    """Database, engine, cache; each looked at now."""
+    return [_look("database", _database), _look("engine", _engine), _look("cache", _cache)]
+
+
+def _look(name: str, look: Callable[[], str]) -> Part:
+    started = monotonic()
+    try:
+        detail, ok = look(), True
+    except Exception as error:  # whatever is wrong with it, the page must come
+        detail, ok = f"{type(error).__name__}: {error}".splitlines()[0][:200], False
+    return Part(name, ok, detail, int((monotonic() - started) * 1000))
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return connection.vendor
+
+
+def _engine() -> str:
+    alive = list(engines_alive())
+    if not alive:
+        raise RuntimeError("no engine has reported within 30 seconds; start one with `manage.py run_engine`")
+    return f"{len(alive)} alive, {sum(one.sending for one in alive)} sending, oldest due {oldest_due_age():.0f} s ago"
+
+
+def _cache() -> str:
+    probe = str(new_uuid())
+    cache.set("health", probe, 10)
+    if cache.get("health") is None:
+        raise RuntimeError("what was set could not be read back")
+    return type(cache).__name__ if hasattr(cache, "__name__") else cache.__class__.__name__

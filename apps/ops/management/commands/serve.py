@@ -1,0 +1,37 @@
+"""`manage.py serve`: everything in one process group, the API, the admin and an engine."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+
+from apps.ops.processes import Supervisor
+from apps.ops.setup import Welcome, banner, prepare
+from apps.ops.web import refuse_taken, run_web
+
+
+class Command(BaseCommand):
+    help = "Serve the API and the admin, and run a delivery engine beside them, until SIGTERM or SIGINT."
+    requires_system_checks = ()  # `make check` and the tests run them; a start must be quick
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument("--no-engine", action="store_true", help="serve only; engines run elsewhere")
+        parser.add_argument("--setup", action="store_true", help="first migrate, and make a first login and project")
+
+    def handle(self, *, host: str, port: int, no_engine: bool, setup: bool, **_: Any) -> None:
+        refuse_taken(host, port)
+        welcome = prepare() if setup else Welcome()
+        works: dict[str, Callable[[], object]] = {
+            "web": lambda: run_web(f"{host}:{port}", when_ready=lambda: self._greet(host, port, welcome))
+        }
+        if not no_engine:
+            works["engine"] = lambda: call_command("run_engine")
+        raise SystemExit(Supervisor(works).run())
+
+    def _greet(self, host: str, port: int, welcome: Welcome) -> None:
+        shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
+        self.stdout.write(banner(f"http://{shown}:{port}", welcome))
+        self.stdout.flush()

@@ -1,0 +1,41 @@
+"""gunicorn, run from within: the control plane's server."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.core.wsgi import get_wsgi_application
+from gunicorn.app.base import Application
+
+
+class Server(Application):  # type: ignore[misc]
+    """gunicorn with config/gunicorn.py, at a given address, with an application that is loaded already."""
+
+    def __init__(self, bind: str, when_ready: Callable[[], None]) -> None:
+        self._bind, self._when_ready = bind, when_ready
+        super().__init__()
+
+    def load_config(self) -> None:
+        self.load_config_from_module_name_or_filename("python:config.gunicorn")
+        self.cfg.set("bind", self._bind)
+        self.cfg.set("when_ready", lambda _: self._when_ready())
+
+    def load(self) -> Any:
+        return get_wsgi_application()
+
+
+def run_web(bind: str, *, when_ready: Callable[[], None]) -> None:
+    """Serve until told to stop; `when_ready` is called once the port is open."""
+    Server(bind, when_ready).run()
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Say so before anything starts, rather than let the server try again and again."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(f"can't listen on {host}:{port}: {error.strerror}; choose another with --port") from None

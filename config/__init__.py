@@ -1,0 +1,1 @@
+"""The composition root: settings, URLs, servers. May import everything; nothing imports it."""

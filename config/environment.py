@@ -1,0 +1,142 @@
+"""The environment, read and validated once: one typed object, and all faults named together."""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from config import production
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRETS = {
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "TRUNKLINE_ENCRYPTION_KEYS",
+    "TRUNKLINE_METRICS_TOKEN",
+}
+
+type Network = IPv4Network | IPv6Network
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _networks(value: object) -> object:
+    return [ip_network(str(part)) for part in value] if isinstance(value := _split(value), list) else value
+
+
+def _encryption_keys(value: object) -> object:
+    return [_encryption_key(str(part)) for part in value] if isinstance(value := _split(value), list) else value
+
+
+def _encryption_key(text: str) -> tuple[str, bytes]:
+    key_id, _, encoded = text.partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if not key_id.isalnum() or len(key_id) > 16 or len(key) != 32:
+        raise ValueError("each key is `id:base64` with an id of 1 to 16 letters or digits and 32 bytes")
+    return key_id, key
+
+
+type Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+type Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+type EncryptionKeys = Annotated[tuple[tuple[str, bytes], ...], NoDecode, BeforeValidator(_encryption_keys)]
+
+
+class Environment(BaseSettings):
+    """Every variable Trunkline reads; docs/reference/environment.md is the table for people."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    trunkline_env: Literal["embedded", "production"] = "embedded"
+    trunkline_data_dir: Path = ROOT / "var"
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    secret_key_fallbacks: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
+    debug: bool = False
+    allowed_hosts: Words = ()
+    csrf_trusted_origins: Words = ()
+    cors_allowed_origins: Words = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["console", "json"] | None = None
+    web_concurrency: int = Field(default=1, ge=1, le=256)
+    web_threads: int = Field(default=8, ge=1, le=256)
+    trunkline_allowed_networks: Networks = ()
+    trunkline_encryption_keys: EncryptionKeys = Field(default=(), repr=False)
+    trunkline_engine_concurrency: int = Field(default=256, ge=1, le=4096)
+    trunkline_lease_seconds: int = Field(default=60, ge=30, le=3600)
+    trunkline_metrics_token: SecretStr | None = None
+
+    @property
+    def production(self) -> bool:
+        return self.trunkline_env == "production"
+
+    @property
+    def encryption_keys(self) -> tuple[tuple[str, bytes], ...]:
+        return self.trunkline_encryption_keys
+
+
+class EnvironmentFaults(Exception):
+    """Trunkline refuses to start; the text names every fault, one a line."""
+
+    def __init__(self, faults: list[str]) -> None:
+        lines = "\n".join(f"  - {fault}" for fault in faults)
+        super().__init__(f"Trunkline can't start with this environment:\n{lines}")
+        self.faults = faults
+
+
+@cache
+def load() -> Environment:
+    """The environment of this process; raises EnvironmentFaults."""
+    return read(os.environ)
+
+
+def read(environ: Mapping[str, str]) -> Environment:
+    """Validate `environ`; raises EnvironmentFaults with all that is wrong, not the first thing only."""
+    values, faults = _with_files(environ)
+    fields = Environment.model_fields
+    data: dict[str, Any] = {name: values[name.upper()] for name in fields if values.get(name.upper())}
+    environment = None
+    try:
+        environment = Environment.model_validate(data)
+    except ValidationError as error:
+        faults += [f"{str(fault['loc'][0]).upper()}: {_plainly(fault['msg'])}" for fault in error.errors()]
+    known = {name.upper() for name in fields}
+    faults += production.faults(values, known | {f"{name}_FILE" for name in SECRETS})
+    if faults or environment is None:
+        raise EnvironmentFaults(faults)
+    return environment
+
+
+def _plainly(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """NAME_FILE names a file that holds NAME (Docker and Kubernetes secrets)."""
+    values, faults = dict(environ), []
+    for name in sorted(SECRETS):
+        path = environ.get(f"{name}_FILE")
+        if not path:
+            continue
+        if environ.get(name):
+            faults.append(f"{name} and {name}_FILE are both set: set one")
+            continue
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            faults.append(f"{name}_FILE: {path}: {error.strerror}")
+    return values, faults

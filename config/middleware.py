@@ -1,0 +1,32 @@
+"""Request ids and trace ids: in, bound to every log line, and out."""
+
+import re
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from apps.kernel.ids import new_uuid
+
+ACCEPTABLE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RequestIds:
+    """Takes `X-Request-Id` where it is acceptable, else makes one; echoes it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("x-request-id", "")
+        request_id = given if ACCEPTABLE.fullmatch(given) else str(new_uuid())
+        request.META["HTTP_X_REQUEST_ID"] = request_id  # what the logging middleware reads
+        trace = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+        structlog.contextvars.bind_contextvars(request_id=request_id, **({"trace": trace[1]} if trace else {}))
+        try:
+            response = self.get_response(request)
+        finally:
+            structlog.contextvars.clear_contextvars()
+        response["X-Request-Id"] = request_id
+        return response

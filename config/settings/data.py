@@ -1,0 +1,54 @@
+"""Databases and caches from their URLs."""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from config.environment import Environment
+
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",  # writers queue up instead of failing half-way
+    "timeout": 30,
+    # FULL: a 202 means the event survives a power cut, not only a crash of ours.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;",
+}
+
+
+def databases(environment: Environment, directory: Path) -> dict[str, Any]:
+    """Django's settings of the one database."""
+    url = environment.database_url
+    found: dict[str, Any] = dict(
+        dj_database_url.parse(url.get_secret_value() if url else f"sqlite:///{directory / 'trunkline.sqlite3'}")
+    )
+    engine = str(found["ENGINE"]).rpartition(".")[2]
+    options: dict[str, Any] = found.setdefault("OPTIONS", {})
+    if engine == "sqlite3":
+        options.update(SQLITE_OPTIONS)
+    elif engine == "postgresql":
+        options["pool"] = {"min_size": 1, "max_size": environment.web_threads + 4, "timeout": 10}
+    elif engine == "mysql":
+        _use_pymysql()
+        options.update({"charset": "utf8mb4", "isolation_level": "read committed"})
+        found["CONN_MAX_AGE"] = 600
+        found["CONN_HEALTH_CHECKS"] = True
+        found["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"}
+    return found
+
+
+def _use_pymysql() -> None:
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+
+
+def caches(environment: Environment) -> dict[str, Any]:
+    """Redis where there is one, else this process's memory."""
+    if environment.redis_url is None:
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "trunkline"}
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": environment.redis_url.get_secret_value(),
+        "KEY_PREFIX": "trunkline",
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2},
+    }

@@ -1,0 +1,69 @@
+"""Every address of the control plane."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from apps.accounts.api import ApiKeyViewSet, MemberViewSet
+from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
+from apps.destinations.api import ConsumerViewSet, DestinationViewSet
+from apps.events.api import EventTypeViewSet, EventViewSet
+from apps.intake.api import BatchPublishing, Publishing
+from apps.ops import views
+
+type Actions = dict[str, str | Any]
+
+
+class Events(Publishing, EventViewSet):
+    """The collection /events: publishing is the intake's, reading the events app's."""
+
+
+LIST: Actions = {"get": "list", "post": "create"}
+ITEM: Actions = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+
+api: list[URLPattern | URLResolver] = [
+    path("events", Events.as_view(LIST)),
+    path("events/batch", BatchPublishing.as_view()),
+    path("events/<pk>", EventViewSet.as_view({"get": "retrieve"})),
+    path("events/<pk>/deliveries", EventDeliveriesViewSet.as_view({"get": "list"})),
+    path("events/<pk>/replay", EventDeliveriesViewSet.as_view({"post": "replay"})),
+    path("event-types", EventTypeViewSet.as_view(LIST)),
+    path("event-types/<pk>", EventTypeViewSet.as_view(ITEM)),
+    path("event-types/<pk>/versions", EventTypeViewSet.as_view({"get": "versions"})),
+    path("consumers", ConsumerViewSet.as_view(LIST)),
+    path("consumers/<pk>", ConsumerViewSet.as_view(ITEM)),
+    path("destinations", DestinationViewSet.as_view(LIST)),
+    path("destinations/<pk>", DestinationViewSet.as_view(ITEM)),
+    path("destinations/<pk>/rotate-secret", DestinationViewSet.as_view({"post": "rotate_secret"})),
+    path("destinations/<pk>/pause", DestinationViewSet.as_view({"post": "pause"})),
+    path("destinations/<pk>/resume", DestinationViewSet.as_view({"post": "resume"})),
+    path("destinations/<pk>/recover", DestinationRecoveryViewSet.as_view({"post": "recover"})),
+    path("destinations/<pk>/test", DestinationRecoveryViewSet.as_view({"post": "test"})),
+    path("deliveries", DeliveryViewSet.as_view({"get": "list"})),
+    path("deliveries/<pk>", DeliveryViewSet.as_view({"get": "retrieve"})),
+    path("deliveries/<pk>/attempts", DeliveryViewSet.as_view({"get": "attempts"})),
+    path("deliveries/<pk>/retry", DeliveryViewSet.as_view({"post": "retry"})),
+    path("deliveries/<pk>/cancel", DeliveryViewSet.as_view({"post": "cancel"})),
+    path("api-keys", ApiKeyViewSet.as_view(LIST)),
+    path("api-keys/<pk>", ApiKeyViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("members", MemberViewSet.as_view(LIST)),
+    path("members/<pk>", MemberViewSet.as_view(ITEM)),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+]
+
+urlpatterns = [
+    path("api/v1/", include(api)),
+    path("admin/", admin.site.urls),
+    path("healthz", views.healthz),
+    path("readyz", views.readyz),
+    path("metrics", views.metrics),
+    path("", RedirectView.as_view(url="/admin/")),
+]
+
+handler404 = views.not_found
+handler500 = views.server_error

@@ -5,7 +5,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 
-class PropagatingLogger(Logger):  # type: ignore[misc]
+class PropagatingLogger(Logger):
     """Hands its lines to the root logger instead of printing them itself."""
 
     def setup(self, cfg: Any) -> None:

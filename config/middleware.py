@@ -19,10 +19,10 @@ class RequestIds:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("x-request-id", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")  # `headers` is cached at its first use
         request_id = given if ACCEPTABLE.fullmatch(given) else str(new_uuid())
         request.META["HTTP_X_REQUEST_ID"] = request_id  # what the logging middleware reads
-        trace = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+        trace = TRACEPARENT.fullmatch(request.META.get("HTTP_TRACEPARENT", ""))
         structlog.contextvars.bind_contextvars(request_id=request_id, **({"trace": trace[1]} if trace else {}))
         try:
             response = self.get_response(request)

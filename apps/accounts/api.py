@@ -100,6 +100,7 @@ class MemberViewSet(ProjectViewSet[Membership]):
             email=wanted["user"]["email"],
             role=wanted["role"]["name"],
             actor=principal.actor,
+            granted=principal.scopes,
         )
         return Response(MemberSerializer(membership).data, status=status.HTTP_201_CREATED)
 
@@ -107,8 +108,13 @@ class MemberViewSet(ProjectViewSet[Membership]):
     def partial_update(self, request: Request, pk: str) -> Response:
         asked = RoleSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        actor = principal_of(request).actor
-        membership = services.member_change(membership=self.row(), role=asked.validated_data["role"], actor=actor)
+        principal = principal_of(request)
+        membership = services.member_change(
+            membership=self.row(),
+            role=asked.validated_data["role"],
+            actor=principal.actor,
+            granted=principal.scopes,
+        )
         return Response(MemberSerializer(membership).data)
 
     def destroy(self, request: Request, pk: str) -> Response:

@@ -1,16 +1,18 @@
 """How a REST request is authenticated and authorised."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from apps.accounts.principal import Principal
 from apps.accounts.selectors import api_key_principal
 from apps.kernel.errors import Forbidden, Unauthenticated
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which itself imports this module, as a default of the settings
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -44,7 +46,7 @@ def _unauthenticated(detail: str) -> Unauthenticated:
 class HasScope(BasePermission):
     """A view names its `area`, and for single actions another scope in `scopes`."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         principal = request.user
         if not isinstance(principal, Principal):
             raise _unauthenticated("send `Authorization: Bearer tl_…`")

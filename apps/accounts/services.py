@@ -45,8 +45,7 @@ def api_key_create(
     """The key's row and its text, which is not kept. `granted`: what the maker holds, and so may hand on."""
     scopes = sorted(set(scopes))
     _refuse_unknown_scopes(scopes)
-    if granted is not None and (beyond := set(scopes) - set(granted)):
-        raise Forbidden(f"you can't hand on what you don't hold: {', '.join(sorted(beyond))}", code="scope_missing")
+    _refuse_beyond(scopes, granted)
     new = keys.new_key()
     key = ApiKey.objects.create(
         project=project, name=name, prefix=new.prefix, digest=new.digest, scopes=scopes, expires_at=expires_at
@@ -54,6 +53,11 @@ def api_key_create(
     changes = {"name": name, "scopes": scopes, "expires_at": expires_at and expires_at.isoformat()}
     audit_record(actor=actor, action="api_key.created", target=key.public_id, project_id=project.id, changes=changes)
     return key, new.text
+
+
+def _refuse_beyond(scopes: Iterable[str], granted: Iterable[str] | None) -> None:
+    if granted is not None and (beyond := set(scopes) - set(granted)):
+        raise Forbidden(f"you can't hand on what you don't hold: {', '.join(sorted(beyond))}", code="scope_missing")
 
 
 def _refuse_unknown_scopes(scopes: Iterable[str]) -> None:
@@ -74,8 +78,11 @@ def api_key_revoke(*, key: ApiKey, actor: Actor) -> None:
 
 
 @transaction.atomic
-def member_add(*, project: Project, email: str, role: str, actor: Actor) -> Membership:
-    """Makes the user when the address is new; they set a password by way of staff."""
+def member_add(
+    *, project: Project, email: str, role: str, actor: Actor, granted: Iterable[str] | None = None
+) -> Membership:
+    """Makes the user when the address is new; they set a password by way of staff. `granted` as for API keys."""
+    _refuse_beyond(ROLES[_known(role)], granted)
     user = User.objects.filter(email=email.strip().lower()).first() or User.objects.create_user(email)
     if Membership.objects.filter(project=project, user=user).exists():
         raise Conflict(f"{user.email} is a member already", code="already_member")
@@ -85,8 +92,11 @@ def member_add(*, project: Project, email: str, role: str, actor: Actor) -> Memb
 
 
 @transaction.atomic
-def member_change(*, membership: Membership, role: str, actor: Actor) -> Membership:
+def member_change(
+    *, membership: Membership, role: str, actor: Actor, granted: Iterable[str] | None = None
+) -> Membership:
     """Give a member another role; a project keeps at least one owner."""
+    _refuse_beyond(ROLES[_known(role)], granted)
     if role != OWNER:
         _refuse_last_owner(membership)
     membership.role = role_named(_known(role))

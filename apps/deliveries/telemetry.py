@@ -30,11 +30,11 @@ def tell(attempts: Iterable[Attempted], written: Set[UUID]) -> None:
         DURATION.labels(parcel.kind).observe(outcome.duration_ms / 1000)
         log.info(
             "delivery.attempted",
-            project=encode("prj", parcel.project_id),
-            event=parcel.message.id,
+            project_id=encode("prj", parcel.project_id),
+            event_id=parcel.message.id,
             event_type=parcel.event_type,
-            delivery=encode("dlv", parcel.delivery_id),
-            destination=encode("dst", parcel.destination_id),
+            delivery_id=encode("dlv", parcel.delivery_id),
+            destination_id=encode("dst", parcel.destination_id),
             kind=parcel.kind,
             attempt=parcel.number,
             outcome=str(one.decision.edge),

@@ -17,8 +17,8 @@ def tell_accepted(event: Event, *, deliveries: int) -> None:
     BYTES.inc(len(event.data))
     log.info(
         "event.accepted",
-        project=event.project.public_id,
-        event=event.public_id,
+        project_id=event.project.public_id,
+        event_id=event.public_id,
         event_type=event.type,
         source=event.source or None,
         consumer=event.consumer or None,

@@ -10,4 +10,4 @@ def now() -> datetime:
 
 def isoformat(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds and `Z`: one spelling per moment, so bodies stay byte-identical."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

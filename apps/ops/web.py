@@ -9,7 +9,7 @@ from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import Application
 
 
-class Server(Application):  # type: ignore[misc]
+class Server(Application):
     """gunicorn with config/gunicorn.py, at a given address, with an application that is loaded already."""
 
     def __init__(self, bind: str, when_ready: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config import production
 
@@ -36,7 +36,12 @@ def _networks(value: object) -> object:
 
 
 def _encryption_keys(value: object) -> object:
-    return [_encryption_key(str(part)) for part in value] if isinstance(value := _split(value), list) else value
+    if not isinstance(value := _split(value), list):
+        return value
+    keys = [_encryption_key(str(part)) for part in value]
+    if len({key_id for key_id, _ in keys}) < len(keys):
+        raise ValueError("each key needs an id of its own: it says which key opens what")
+    return keys
 
 
 def _encryption_key(text: str) -> tuple[str, bytes]:
@@ -79,6 +84,13 @@ class Environment(BaseSettings):
     trunkline_engine_concurrency: int = Field(default=256, ge=1, le=4096)
     trunkline_lease_seconds: int = Field(default=60, ge=30, le=3600)
     trunkline_metrics_token: SecretStr | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `read` hands over: a second look at os.environ would bring back what it set aside."""
+        return (init_settings,)
 
     @property
     def production(self) -> bool:
@@ -139,4 +151,6 @@ def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             values[name] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             faults.append(f"{name}_FILE: {path}: {error.strerror}")
+        except UnicodeDecodeError:
+            faults.append(f"{name}_FILE: {path}: is not UTF-8 text")
     return values, faults

@@ -35,10 +35,10 @@ def unseal(sealed: str, *, purpose: str, row: UUID) -> bytes:
     key = dict(settings.ENCRYPTION_KEYS).get(key_id)
     if key is None:
         raise Unsealable(f"sealed under the key {key_id!r}, which TRUNKLINE_ENCRYPTION_KEYS does not have")
-    raw = base64.b64decode(encoded)
     try:
+        raw = base64.b64decode(encoded, validate=True)
         return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound_to(purpose, row))
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise Unsealable("the sealed text or its key was changed") from None
 
 

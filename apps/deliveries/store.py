@@ -59,7 +59,8 @@ def claim(*, limit: int, now: datetime, lease_until: datetime) -> list[Delivery]
         Delivery.objects.filter(pk__in=ids).update(
             state=advance(State.READY, Edge.CLAIMED), reason=Edge.CLAIMED, claim=claim_id, lease_until=lease_until
         )
-    return list(Delivery.objects.filter(pk__in=ids).select_related("event", "destination")) if ids else []
+    # By the claim, not the ids: somebody may have cancelled one meanwhile.
+    return list(Delivery.objects.filter(pk__in=ids, claim=claim_id).select_related("event", "destination"))
 
 
 @transaction.atomic

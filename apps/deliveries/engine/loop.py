@@ -4,11 +4,12 @@ However it dies, nothing is lost: what it held is a row in state `sending` with 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -52,6 +53,7 @@ class Engine:
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()
         self._senders: dict[str, Sender] = {}
+        self._fault: BaseException | None = None
 
     def stop(self) -> None:
         """Claim no more; safe to call from a signal handler of the loop."""
@@ -70,19 +72,28 @@ class Engine:
         log.info("engine.stopped", engine=str(self.id))
 
     async def _run_loops(self) -> None:
-        settling = asyncio.create_task(self._settle_loop())
+        settling = self._watched(self._settle_loop())
         looking_after = [
-            asyncio.create_task(self._every(self.pace.rescue, self._rescue)),
-            asyncio.create_task(self._every(self.pace.heartbeat, self._beat)),
+            self._watched(self._every(self.pace.rescue, self._rescue)),
+            self._watched(self._every(self.pace.heartbeat, self._beat)),
         ]
-        await self._claim_loop()
-        for task in looking_after:
-            task.cancel()
-        await asyncio.gather(*looking_after, return_exceptions=True)
+        await asyncio.gather(self._watched(self._claim_loop()), return_exceptions=True)
+        await _cancelled(*looking_after)
         await self._wind_down()
-        settling.cancel()
-        with suppress(asyncio.CancelledError):
-            await settling
+        await _cancelled(settling)
+        if self._fault:
+            raise self._fault
+
+    def _watched(self, loop: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Should a loop fail, the engine must end and be restarted rather than go on without it."""
+        task = asyncio.create_task(loop)
+        task.add_done_callback(self._end_if_failed)
+        return task
+
+    def _end_if_failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (fault := task.exception()):
+            self._fault = fault
+            self.stop()
 
     # Claiming and sending
 
@@ -188,3 +199,10 @@ class Engine:
             given_back = await self._settles.run(store.give_back, claims)
             log.info("deliveries.given_back", count=given_back)
         await self._settles.run(heartbeat.stop, self.id)
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    """Cancel the tasks and see them end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

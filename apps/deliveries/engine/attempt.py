@@ -40,12 +40,17 @@ class Attempted:
             number=self.parcel.number,
             outcome=self.decision.edge,
             status_code=self.outcome.status_code,
-            error=self.outcome.error,
-            detail=self.outcome.detail[:255],
+            error=self.outcome.error[:32],
+            detail=_printable(self.outcome.detail[:255]),
             response_body=self.outcome.body,
             started_at=self.started_at,
             duration_ms=self.outcome.duration_ms,
         )
+
+
+def _printable(text: str) -> str:
+    """Part of it may come from outside, and no database takes every character."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 async def attempt(parcel: Parcel, senders: Mapping[str, Sender]) -> Attempted:

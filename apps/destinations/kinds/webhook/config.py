@@ -1,0 +1,105 @@
+"""A webhook's settings: `url`, and optional `headers` that go with every request."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from apps.destinations.egress import EgressPolicy, vet_url
+from apps.kernel.errors import Fault, Invalid
+
+MOST_HEADERS = 20
+MOST_BYTES = 4096  # of all names and values together
+MASK = "********"
+
+FIELDS: Mapping[str, Any] = {
+    "url": {"type": "string", "format": "uri", "maxLength": 2048, "description": "http or https, to a public address"},
+    "headers": {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "maxProperties": MOST_HEADERS,
+        "description": "sent along with every delivery; answers show their names only",
+    },
+}
+
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2, token
+VALUE = re.compile(r"[!-~]([\t -~]*[!-~])?")  # RFC 9110 5.5, field-value without obs-text
+
+RESERVED_PREFIXES = ("webhook-", "proxy-")
+# Ours to set, or about the connection rather than the message (RFC 9110 7.6.1).
+RESERVED = frozenset(
+    {"content-encoding", "content-length", "content-type", "host", "traceparent", "tracestate"}
+    | {"connection", "expect", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
+def clean(config: Mapping[str, Any], policy: EgressPolicy) -> dict[str, Any]:
+    """`{"url": str, "headers": {lower-case name: value}}`; raises Invalid naming every fault at once."""
+    faults = [
+        Fault(_pointer(name), "unknown field", "unknown_field") for name in config if name not in {"url", "headers"}
+    ]
+    url = _clean_url(config.get("url"), policy, faults)
+    headers = _clean_headers(config.get("headers"), faults)
+    if faults:
+        raise Invalid("The destination's settings are not valid", faults=faults)
+    return {"url": url, "headers": headers}
+
+
+def masked(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config to show: the headers' names, not their values."""
+    return {**config, "headers": dict.fromkeys(config.get("headers", {}), MASK)}
+
+
+def _clean_url(url: object, policy: EgressPolicy, faults: list[Fault]) -> str:
+    if not isinstance(url, str) or not url:
+        faults.append(Fault("/url", "is required: the URL to send to", "required"))
+        return ""
+    try:
+        return vet_url(url, policy)
+    except Invalid as problem:
+        faults.extend(problem.faults)
+        return ""
+
+
+def _clean_headers(headers: object, faults: list[Fault]) -> dict[str, str]:
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        faults.append(Fault("/headers", "must be an object of names and values"))
+        return {}
+    if len(headers) > MOST_HEADERS:
+        faults.append(Fault("/headers", f"has more than {MOST_HEADERS} headers", "too_long"))
+        return {}
+    faults.extend(_header_faults(headers))
+    cleaned = {str(name).lower(): str(value) for name, value in headers.items()}
+    if sum(len(name) + len(value) for name, value in cleaned.items()) > MOST_BYTES:
+        faults.append(Fault("/headers", f"is larger than {MOST_BYTES} bytes", "too_long"))
+    return cleaned
+
+
+def _header_faults(headers: Mapping[Any, Any]) -> list[Fault]:
+    seen: set[str] = set()
+    faults = []
+    for name, value in headers.items():
+        if fault := _fault_in(str(name).lower(), value, seen):
+            faults.append(Fault(_pointer("headers", str(name)), *fault))
+        seen.add(str(name).lower())
+    return faults
+
+
+def _fault_in(name: str, value: object, seen: set[str]) -> tuple[str, str] | None:
+    if not NAME.fullmatch(name):
+        return "is no valid header name", "invalid"
+    if name in RESERVED or name.startswith(RESERVED_PREFIXES):
+        return "is set by Trunkline itself", "reserved"
+    if name in seen:
+        return "is there twice", "duplicate"
+    if value == MASK:
+        return "is the mask that stands for a hidden value: send the value itself", "masked"
+    if not isinstance(value, str) or not (value == "" or VALUE.fullmatch(value)):
+        return "must be a string of printable ASCII characters", "invalid"
+    return None
+
+
+def _pointer(*steps: str) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)

@@ -83,7 +83,7 @@ def destination_change(
     name: str | None = None,
 ) -> Destination:
     """Change what is given; `config` holds the fields to replace."""
-    clean = kind_named(destination.kind).clean({**config_of(destination), **config}) if config else None
+    clean = _changed(destination, config) if config else None
     with transaction.atomic():
         project_touch(destination.project)
         if clean is not None:
@@ -134,6 +134,11 @@ def _set_status(destination: Destination, status: Status, reason: str, actor: Ac
     destination.save(update_fields=["status", "status_reason", "status_at"])
     _audit(destination, f"destination.{status}", actor, {"reason": reason} if reason else {})
     return destination
+
+
+def _changed(destination: Destination, given: Mapping[str, Any]) -> dict[str, Any]:
+    kind = kind_named(destination.kind)
+    return kind.clean(kind.change(config_of(destination), given))
 
 
 def _configure(destination: Destination, clean: dict[str, Any]) -> None:

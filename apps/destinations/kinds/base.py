@@ -50,6 +50,11 @@ class Kind(Protocol):
 
     name: str
     title: str
+    fields: Mapping[str, Any]  # the config's properties in JSON Schema, for the OpenAPI document
+
+    def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """The config with what is `given` replaced, for `clean` to judge; raises Invalid."""
+        ...
 
     def clean(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The config as it is stored; raises `Invalid` with a pointer to each field that is wrong."""

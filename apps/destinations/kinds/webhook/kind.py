@@ -31,7 +31,7 @@ class WebhookKind:
         return cleaned
 
     def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """Headers don't follow a webhook to another host: whoever may change the URL may not read the tokens in them."""
+        """Headers don't follow a webhook to another host: who may change a URL may not read their tokens."""
         changed = {**config, **given}
         if config.get("headers") and "headers" not in given and _origin(changed) != _origin(config):
             fault = Fault("/headers", "send the headers too: their values don't go along to another host", "required")

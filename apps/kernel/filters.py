@@ -4,8 +4,28 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ValidationError
+from rest_framework.views import APIView
 
 from apps.kernel import ids
+from apps.kernel.errors import Fault, Invalid
+from apps.kernel.rest import as_problem
+
+
+class QueryFilters(DjangoFilterBackend):
+    """django-filter, its faults pointing into the query string as those of `?limit=` do."""
+
+    def filter_queryset(self, request: HttpRequest, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        try:
+            found: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        except ValidationError as error:
+            problem = as_problem(error)
+            assert problem is not None
+            faults = [Fault(f"?{fault.pointer[1:]}", fault.detail, fault.code) for fault in problem.faults]
+            raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults=faults) from None
+        return found
 
 
 class PublicIdFilter(django_filters.CharFilter):

@@ -7,7 +7,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.api_auth.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["apps.kernel.rest.ExactJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.kernel.rest.StrictJSONParser"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["apps.kernel.filters.QueryFilters"],
     "DEFAULT_PAGINATION_CLASS": "apps.kernel.pagination.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "apps.kernel.openapi.Schema",
     "EXCEPTION_HANDLER": "apps.kernel.rest.problem_response",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import UnreadablePostError
@@ -30,14 +31,17 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class StrictJSONParser(BaseParser):
-    """A JSON object without duplicate members, NaN or other surprises; raises Malformed."""
+    """A JSON object without duplicate members, NaN or other surprises; raises Malformed and TooLarge."""
 
     media_type = "application/json"
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        raw = stream.read()
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raw = stream.read(limit + 1)  # Django's own check guards `request.body`, which isn't read here
+        if len(raw) > limit:
+            raise TooLarge(f"the body is larger than {limit:,} bytes")
         value = strict_json.check(raw) if raw.strip() else {}
         if not isinstance(value, dict):
             raise Malformed("the body must be a JSON object")

@@ -1,0 +1,1 @@
+"""Tests with real databases, sockets, threads and processes."""

@@ -1,0 +1,42 @@
+"""Which destinations want an event: those of its consumer, and those of nobody in particular."""
+
+from uuid import UUID
+
+import pytest
+
+from apps.destinations.patterns import compile_patterns
+from apps.intake import catalog
+from apps.intake.catalog import Catalog, Subscription
+
+
+def wish(number: int, pattern: str, consumer: str = "") -> Subscription:
+    return Subscription(UUID(int=number), consumer, compile_patterns([pattern]))
+
+
+CATALOG = Catalog(
+    version=1,
+    types={},
+    subscriptions=(wish(1, "*"), wish(2, "invoice.*"), wish(3, "*", "acme"), wish(4, "invoice.*", "globex")),
+)
+TABLE = [
+    ("invoice.paid", "", [1, 2]),  # nobody's in particular: no consumer's own destinations
+    ("invoice.paid", "acme", [1, 2, 3]),
+    ("invoice.paid", "globex", [1, 2, 4]),
+    ("invoice.paid", "ACME", [1, 2]),  # keys are compared exactly
+    ("invoice.paid", "unheard-of", [1, 2]),
+    ("user.made", "globex", [1]),
+]
+
+
+@pytest.mark.parametrize(("event_type", "consumer", "expected"), TABLE)
+def test_table(event_type: str, consumer: str, expected: list[int]) -> None:
+    for _ in range(2):  # looked up, then remembered
+        assert CATALOG.destinations_for(event_type, consumer) == [UUID(int=number) for number in expected]
+
+
+def test_invented_types_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "MOST_TYPES", 3)
+    fresh = Catalog(1, {}, (wish(1, "*"),))
+    for number in range(10):
+        assert fresh.destinations_for(f"type.{number}", "") == [UUID(int=1)]
+    assert len(fresh._by_type) == 3

@@ -1,0 +1,76 @@
+"""Public ids are TypeIDs; the examples are the specification's own (spec/valid.yml and invalid.yml, version 0.3)."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.kernel import ids
+
+VALID = [
+    ("00000000000000000000000000", "00000000-0000-0000-0000-000000000000"),
+    ("00000000000000000000000001", "00000000-0000-0000-0000-000000000001"),
+    ("0000000000000000000000000a", "00000000-0000-0000-0000-00000000000a"),
+    ("0000000000000000000000000g", "00000000-0000-0000-0000-000000000010"),
+    ("00000000000000000000000010", "00000000-0000-0000-0000-000000000020"),
+    ("7zzzzzzzzzzzzzzzzzzzzzzzzz", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+    ("0123456789abcdefghjkmnpqrs", "0110c853-1d09-52d8-d73e-1194e95b5f19"),
+    ("01h455vb4pex5vsknk084sn02q", "01890a5d-ac96-774b-bcce-b302099a8057"),
+]
+INVALID = {
+    "empty": "",
+    "prefix alone": "prefix",
+    "no suffix": "prefix_",
+    "no prefix": "00000000000000000000000000",
+    "separator without prefix": "_00000000000000000000000000",
+    "another prefix": "another_00000000000000000000000000",
+    "prefix in capitals": "PREFIX_00000000000000000000000000",
+    "prefix and more": "prefix_prefix_00000000000000000000000000",
+    "suffix too short": "prefix_1234567890123456789012345",
+    "suffix too long": "prefix_123456789012345678901234567",
+    "suffix with a space": "prefix_1234567890123456789012345 ",
+    "suffix in capitals": "prefix_0123456789ABCDEFGHJKMNPQRS",
+    "suffix with hyphens": "prefix_123456789-123456789-123456",
+    "suffix of another alphabet": "prefix_ooooooiiiiiiuuuuuuulllllll",
+    "ambiguous letters": "prefix_i23456789ol23456789oi23456",
+    "beyond 128 bits": "prefix_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+    "digits of another script": "prefix_0000000000000000000000000٣",
+}
+
+
+@pytest.mark.parametrize(("suffix", "uuid"), VALID)
+def test_specification_examples(suffix: str, uuid: str) -> None:
+    assert ids.encode("prefix", UUID(uuid)) == f"prefix_{suffix}"
+    assert ids.decode("prefix", f"prefix_{suffix}") == UUID(uuid)
+
+
+@pytest.mark.parametrize("text", INVALID.values(), ids=INVALID.keys())
+def test_refusals(text: str) -> None:
+    with pytest.raises(ids.InvalidId, match="prefix_…"):
+        ids.decode("prefix", text)
+
+
+@given(st.uuids(), st.sampled_from(["evt", "dlv", "a_b"]))
+def test_round_trip(uuid: UUID, prefix: str) -> None:
+    assert ids.decode(prefix, ids.encode(prefix, uuid)) == uuid
+
+
+@given(st.uuids(), st.uuids())
+def test_text_sorts_as_the_uuid_does(one: UUID, other: UUID) -> None:
+    assert (ids.encode("evt", one) < ids.encode("evt", other)) == (one < other)
+
+
+@given(st.text())
+def test_whatever_decodes_is_spelled_as_encode_spells_it(suffix: str) -> None:
+    try:
+        uuid = ids.decode("evt", f"evt_{suffix}")
+    except ids.InvalidId:
+        return
+    assert ids.encode("evt", uuid) == f"evt_{suffix}"
+
+
+def test_new_uuids_are_version_7_and_ascend() -> None:
+    made = [ids.new_uuid() for _ in range(1_000)]
+    assert {(one.version, one.variant) for one in made} == {(7, "specified in RFC 4122")}
+    assert made == sorted(set(made))

@@ -1,15 +1,10 @@
-"""The plumbing all suites share: which database, a new database, query counts. No fixtures of the domain."""
+"""The plumbing all suites share: which database, query counts. No fixtures of the domain."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 
-from tests import services
 from tests.query_counts import counting
 
 
@@ -34,20 +29,6 @@ def django_db_modify_db_settings(
         if connection.vendor == "sqlite":
             name = tmp_path_factory.mktemp("database") / f"{connection.alias}.sqlite3"
             connection.settings_dict["TEST"]["NAME"] = str(name)
-
-
-@pytest.fixture
-def new_database_url(tmp_path: Path) -> Iterator[str]:
-    """The URL of a new, empty database beside the one under test, for a process the test starts itself."""
-    here = os.environ.get("DATABASE_URL", "")
-    server = services.server_of(here)
-    if server is None:
-        yield f"sqlite:///{tmp_path}/trunkline.sqlite3"
-        return
-    name = f"{urlsplit(here).path.strip('/')}_{uuid4().hex[:8]}"
-    services.create_database(server, name)
-    yield f"{server.url}/{name}"
-    services.drop_databases(server, name)
 
 
 @pytest.fixture

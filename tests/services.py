@@ -106,10 +106,13 @@ def create_database(server: DatabaseServer, name: str) -> None:
 
 def drop_databases(server: DatabaseServer, stem: str) -> None:
     """Drop the database of that name and those with `_…` behind it: also what a killed run left."""
-    names = "SELECT datname FROM pg_database" if isinstance(server, PostgreSQL) else "SHOW DATABASES"
+    # By force: a server takes a moment to notice that a killed client is gone.
+    names, force = "SHOW DATABASES", ""
+    if isinstance(server, PostgreSQL):
+        names, force = "SELECT datname FROM pg_database", " WITH (FORCE)"
     for (name,) in execute(server, names):
         if name == stem or name.startswith(f"{stem}_"):
-            execute(server, f"DROP DATABASE IF EXISTS {name}")
+            execute(server, f"DROP DATABASE IF EXISTS {name}{force}")
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+
+from pyreqwest.http import Url
 
 from apps.destinations.egress import EgressPolicy, vet_resolved
 from apps.destinations.kinds.webhook.config import FIELDS, clean, masked
@@ -33,7 +34,7 @@ class WebhookKind:
     def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Headers don't follow a webhook to another host: who may change a URL may not read their tokens."""
         changed = {**config, **given}
-        if config.get("headers") and "headers" not in given and _origin(changed) != _origin(config):
+        if config.get("headers") and "headers" not in given and _origin(changed) not in {_origin(config), ""}:
             fault = Fault("/headers", "send the headers too: their values don't go along to another host", "required")
             raise Invalid("The URL's host changes, and there are custom headers", faults=[fault])
         return changed
@@ -51,6 +52,9 @@ class WebhookKind:
         return WebhookSender(self._policy())
 
 
-def _origin(config: Mapping[str, Any]) -> tuple[str, str]:
-    url = urlsplit(str(config.get("url", "")))
-    return url.scheme, url.netloc
+def _origin(config: Mapping[str, Any]) -> str:
+    """Scheme, host and port as the sender will read them; empty for what is no URL, which `clean` refuses."""
+    try:
+        return Url(str(config.get("url"))).origin_ascii
+    except ValueError:
+        return ""

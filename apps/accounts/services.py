@@ -15,10 +15,15 @@ from apps.audit.services import Actor, audit_record
 from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, Fault, Forbidden, Invalid
 
+LONGEST_NAME = 100  # of a project
+
 
 @transaction.atomic
 def project_create(*, name: str, actor: Actor, require_registered_types: bool = False) -> Project:
-    """A new project; its name must be free."""
+    """A new project; its name must be free. Raises Invalid."""
+    if not (name.isprintable() and name.strip() and len(name) <= LONGEST_NAME):
+        fault = Fault("/name", f"must be 1 to {LONGEST_NAME} printable characters")
+        raise Invalid(f"a project's name {fault.detail}", faults=[fault])
     project = Project.objects.create(name=name, require_registered_types=require_registered_types)
     audit_record(actor=actor, action="project.created", target=project.public_id, project_id=project.id)
     return project

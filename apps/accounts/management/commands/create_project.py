@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.accounts.models import Project
 from apps.accounts.selectors import project_named
 from apps.accounts.services import api_key_create, project_create
 from apps.audit.services import Actor
+from apps.kernel.errors import Problem
 
 
 class Command(BaseCommand):
@@ -22,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *, name: str, json: bool, **_: Any) -> None:
         actor = Actor(kind="command", label="create_project")
-        project = project_named(name) or project_create(name=name, actor=actor)
+        project = project_named(name) or _created(name, actor)
         key, text = api_key_create(project=project, name="create_project", actor=actor)
         if json:
             self.stdout.write(_json({"project": project.public_id, "api_key": text}))
@@ -30,6 +32,13 @@ class Command(BaseCommand):
         self.stdout.write(f"Project  {project.public_id}  {project.name}")
         self.stdout.write(f"API key  {text}")
         self.stdout.write(f"The key is shown only now; in lists it is {key.prefix}…")
+
+
+def _created(name: str, actor: Actor) -> Project:
+    try:
+        return project_create(name=name, actor=actor)
+    except Problem as problem:
+        raise CommandError(problem.detail) from None
 
 
 def _json(value: dict[str, str]) -> str:

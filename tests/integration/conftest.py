@@ -12,6 +12,12 @@ from tests.integration.cast import Caller
 
 
 @pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    """A slow hash is what protects passwords, and nothing here is a password."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def loopback_allowed(settings: Settings) -> None:
     """Destinations of the tests are on this machine."""
     settings.TRUNKLINE_ALLOWED_NETWORKS = (ip_network("127.0.0.0/8"),)

@@ -1,0 +1,52 @@
+"""`manage.py create_project`: repeat it as often as you like."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from apps.accounts.models import Project
+from apps.accounts.scopes import SCOPES
+from apps.accounts.selectors import api_key_principal
+
+pytestmark = pytest.mark.django_db
+
+
+def create_project(*arguments: str) -> str:
+    out = StringIO()
+    call_command("create_project", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_json_is_one_line_that_opens_the_project() -> None:
+    out = create_project("billing", "--json")
+    assert out.count("\n") == 1
+    printed = json.loads(out)
+    assert set(printed) == {"project", "api_key"}
+    principal = api_key_principal(printed["api_key"])
+    assert principal is not None
+    assert (principal.project.name, principal.project.public_id) == ("billing", printed["project"])
+    assert principal.scopes == set(SCOPES)
+
+
+def test_again_keeps_the_project_and_makes_one_more_key() -> None:
+    first, second = (json.loads(create_project("billing", "--json")) for _ in range(2))
+    assert first["project"] == second["project"]
+    assert first["api_key"] != second["api_key"]
+    assert api_key_principal(first["api_key"])
+    assert api_key_principal(second["api_key"])
+    assert Project.objects.count() == 1
+
+
+def test_for_people_it_says_that_the_key_is_shown_only_now() -> None:
+    out = create_project("billing")
+    assert "tl_" in out
+    assert "only now" in out
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101])
+def test_a_name_that_is_none(name: str) -> None:
+    with pytest.raises(CommandError):
+        create_project(name)
+    assert not Project.objects.exists()

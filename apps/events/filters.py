@@ -3,6 +3,7 @@
 import django_filters
 
 from apps.events.models import Event, EventType
+from apps.kernel.filters import MomentFilter
 
 
 class EventTypeFilter(django_filters.FilterSet):
@@ -12,8 +13,8 @@ class EventTypeFilter(django_filters.FilterSet):
 
 
 class EventFilter(django_filters.FilterSet):
-    received_after = django_filters.IsoDateTimeFilter("received_at", lookup_expr="gte")
-    received_before = django_filters.IsoDateTimeFilter("received_at", lookup_expr="lt")
+    received_after = MomentFilter("received_at", lookup_expr="gte")
+    received_before = MomentFilter("received_at", lookup_expr="lt")
 
     class Meta:
         model = Event

@@ -1,10 +1,13 @@
 """Filters for lists, as django-filter names them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.views import APIView
@@ -42,3 +45,20 @@ class PublicIdFilter(django_filters.CharFilter):
             return qs.filter(**{str(self.field_name): ids.decode(self.prefix, value)})
         except ids.InvalidId:
             return qs.none()
+
+
+class MomentField(IsoDateTimeField):
+    """A time that is still one in UTC: databases know the years 1 to 9999."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().to_python(value)
+        try:
+            return moment.astimezone(UTC) if moment else None
+        except OverflowError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """`?created_after=2026-01-02T03:04:05Z` (RFC 3339)."""
+
+    field_class = MomentField

@@ -13,6 +13,7 @@ The path chooses how it behaves; any path not listed answers 200 `ok`:
     /endless    200, then body without end     /huge-headers          a header block without end
     /trickle    header bytes, slowly, without end                     /trickle-body   the same in the body
     /garbage    bytes that are not HTTP        /close                 hangs up without an answer
+    /latin-1    429, a header beyond ASCII     /cookie                200 with Set-Cookie
     /reset      RST instead of an answer       /reset-body            200, half a body, RST
 """
 
@@ -30,6 +31,7 @@ from typing import Self
 
 PATIENCE = 20.0  # seconds until a wait gives up and the test fails
 DRIP = 0.01  # seconds between two bytes of a trickle
+WITHOUT_BODY = frozenset({204, 304})  # RFC 9110 6.4.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ async def _read(reader: asyncio.StreamReader) -> Received:
 
 def _response(status: int, body: bytes = b"ok", **headers: str) -> bytes:
     fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    if status in WITHOUT_BODY:
+        return f"HTTP/1.1 {status} X\r\n{fields}\r\n".encode()
     return f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n{fields}\r\n".encode() + body
 
 
@@ -200,6 +204,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "fail": _fixed(_response(500, b"it broke")),
     "gone": _fixed(_response(410)),
     "limited": _fixed(_response(429, retry_after="7")),
+    "latin-1": _fixed(b"HTTP/1.1 429 X\r\nretry-after: \xfc\xff\r\ncontent-length: 0\r\n\r\n"),
+    "cookie": _fixed(_response(200, set_cookie="session=1; Path=/")),
     "redirect": _fixed(_response(302, location="/landed")),
     "slow": _slow,
     "hang": _hang,

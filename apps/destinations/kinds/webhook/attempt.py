@@ -49,7 +49,7 @@ class Attempt:
             status_code=status,
             detail="redirects are not followed" if status // 100 == 3 else detail,
             body=body,
-            retry_after=(response.get_header("retry-after") or "")[:LONGEST_RETRY_AFTER],
+            retry_after=_retry_after(response),
             duration_ms=milliseconds_since(self.started),
         )
 
@@ -67,6 +67,13 @@ def headers_for(target: Target, message: Message) -> dict[str, str]:
     if custom := target.config.get("headers"):
         headers.update(custom)
     return headers
+
+
+def _retry_after(response: Response) -> str:
+    try:
+        return (response.get_header("retry-after") or "")[:LONGEST_RETRY_AFTER]
+    except ValueError:  # bytes beyond ASCII, which neither a number nor a date has
+        return ""
 
 
 def outcome_of(failure: AttemptFailed, started: float) -> Outcome:

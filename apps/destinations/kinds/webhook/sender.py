@@ -80,7 +80,9 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         host = attempt.route.host
         resolution = attempt.route.literal or self._resolver.known(host)
         if resolution is None:
-            resolution = await _in_time(attempt, self._resolver.resolve(host), "the name server did not answer")
+            resolution = await _in_time(
+                attempt, partial(self._resolver.resolve, host), "the name server did not answer"
+            )
         if resolution.error:
             raise AttemptFailed(resolution.error, resolution.detail)
         return resolution.addresses[:MOST_ADDRESSES]
@@ -98,7 +100,7 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         pin = attempt.route.pin(address)
         client = self._clients.ready(pin)
         if client is None:
-            client = await _in_time(attempt, self._clients.get(pin), "no client could be made")
+            client = await _in_time(attempt, partial(self._clients.get, pin), "no client could be made")
         request = (
             client.post(attempt.route.url)
             .headers(attempt.headers)
@@ -114,9 +116,9 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
             raise failure_of(error, f"{address} port {pin.port}", attempt.timeout) from None
 
 
-async def _in_time[T](attempt: Attempt, step: Awaitable[T], otherwise: str) -> T:
+async def _in_time[T](attempt: Attempt, step: Callable[[], Awaitable[T]], otherwise: str) -> T:
     try:
         async with asyncio.timeout(attempt.remaining()):
-            return await step
+            return await step()
     except TimeoutError:
         raise AttemptFailed(TIMEOUT, f"{otherwise} within {attempt.timeout:g} s") from None

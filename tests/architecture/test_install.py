@@ -9,7 +9,6 @@ import pytest
 
 from tests.architecture.tree import ROOT
 
-
 pytestmark = pytest.mark.timeout(300)  # making a venv is the slowest thing these tests do, more so beside others
 
 

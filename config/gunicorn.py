@@ -3,6 +3,8 @@
 Threads, because a request waits for the database most of its time; docs/how-to/scale.md says when to add workers.
 """
 
+from typing import Any
+
 from config.environment import load
 
 _environment = load()
@@ -21,3 +23,10 @@ loglevel = "warning"
 logger_class = "config.gunicorn_log.PropagatingLogger"
 limit_request_line = 8190
 limit_request_field_size = 8190
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Workers end with their master, however that ends: while one lives on, the next master can't have the port."""
+    from apps.ops.processes import die_with_parent
+
+    die_with_parent(worker.ppid)

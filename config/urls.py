@@ -4,8 +4,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.csp import csp_override
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
 from apps.accounts.api import ApiKeyViewSet, MemberViewSet
 from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
@@ -13,6 +14,7 @@ from apps.destinations.api import ConsumerViewSet, DestinationViewSet
 from apps.events.api import EventTypeViewSet, EventViewSet
 from apps.intake.api import BatchPublishing, Publishing
 from apps.ops import views
+from config.content_security import ADMIN, DOCUMENTS, under_policy
 
 type Actions = dict[str, str | Any]
 
@@ -23,6 +25,8 @@ class Events(Publishing, EventViewSet):
 
 LIST: Actions = {"get": "list", "post": "create"}
 ITEM: Actions = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+
+documents = csp_override(DOCUMENTS)
 
 api: list[URLPattern | URLResolver] = [
     path("events", Events.as_view(LIST)),
@@ -52,16 +56,16 @@ api: list[URLPattern | URLResolver] = [
     path("members", MemberViewSet.as_view(LIST)),
     path("members/<pk>", MemberViewSet.as_view(ITEM)),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("docs/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("docs", documents(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
+    path("docs/redoc", documents(SpectacularRedocView.as_view(url_name="schema")), name="redoc"),
 ]
+
+admin_urls = admin.site.urls
+under_policy(ADMIN, admin_urls[0])
 
 urlpatterns = [
     path("api/v1/", include(api)),
-    path("admin/", admin.site.urls),
-    path("healthz", views.healthz),
-    path("readyz", views.readyz),
-    path("metrics", views.metrics),
+    path("admin/", admin_urls),
     path("", RedirectView.as_view(url="/admin/")),
 ]
 

@@ -1,0 +1,78 @@
+"""The admin's forms of members, API keys and people."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group
+
+from apps.accounts.models import ApiKey, Membership, User
+from apps.accounts.scopes import ROLES, SCOPES
+from apps.kernel.admin.unfold import (
+    AdminUserCreationForm,
+    CheckboxSelectMultiple,
+    Select,
+    TextInput,
+    UserChangeForm,
+)
+
+
+class MembershipForm(forms.ModelForm[Membership]):
+    """A person is named by e-mail address; an unknown one makes the person."""
+
+    email = forms.EmailField(
+        widget=TextInput, help_text="Makes the person where the address is new; they can't log in before staff says so."
+    )
+    role = forms.ModelChoiceField(Group.objects.filter(name__in=ROLES), widget=Select)
+
+    class Meta:
+        model = Membership
+        fields = ("project", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            del self.fields["email"]
+
+
+class ApiKeyForm(forms.ModelForm[ApiKey]):
+    """What a new key may do."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, f"{scope}: {meaning}") for scope, meaning in SCOPES.items()],
+        initial=("events:write",),
+        widget=CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("project", "name", "scopes", "expires_at")
+
+
+class NewUserForm(AdminUserCreationForm[User]):
+    """E-mail address and password, or no password to log in with."""
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "is_staff")
+
+    def clean_email(self) -> Any:
+        return _email(self)
+
+
+class UserForm(UserChangeForm[User]):
+    """Everything but the password, which has a page of its own."""
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "password", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+
+    def clean_email(self) -> Any:
+        return _email(self)
+
+
+def _email(form: forms.ModelForm[User]) -> str:
+    """Addresses are compared in lower case, so they are kept in it."""
+    email: str = form.cleaned_data["email"].strip().lower()
+    if User.objects.filter(email=email).exclude(pk=form.instance.pk).exists():
+        raise forms.ValidationError("There is somebody with this address already.")
+    return email

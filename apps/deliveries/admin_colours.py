@@ -1,0 +1,11 @@
+"""The colour of each state, on every page the same."""
+
+from apps.deliveries.states import State
+
+COLOURS = {
+    State.READY: "info",
+    State.SENDING: "warning",
+    State.DELIVERED: "success",
+    State.DEAD: "danger",
+    State.CANCELLED: "default",
+}

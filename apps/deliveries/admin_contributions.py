@@ -1,0 +1,92 @@
+"""What deliveries add to the pages of events and destinations: replay, test, recover, and an event's deliveries."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+
+from apps.audit.services import Actor
+from apps.deliveries.admin_colours import COLOURS
+from apps.deliveries.services import destination_recover, destination_test, event_replay
+from apps.deliveries.states import State
+from apps.destinations.models import Destination
+from apps.destinations.selectors import wanting
+from apps.events.models import Event
+from apps.kernel.admin import DialogForm, Section, acting, badge, extend_page, id_link, moment, row_action, row_link
+from apps.kernel.admin.unfold import Select
+from apps.kernel.clock import now
+from apps.kernel.errors import Conflict
+
+MOST_SHOWN = 100  # deliveries on an event's page
+
+
+class RecoveryForm(DialogForm):
+    """Since when."""
+
+    hours = forms.TypedChoiceField(
+        coerce=int,
+        choices=[
+            (1, "in the last hour"),
+            (6, "in the last 6 hours"),
+            (24, "in the last day"),
+            (168, "in the last week"),
+        ],
+        initial=24,
+        widget=Select,
+        label="All that died",
+    )
+
+
+@row_action("Replay", question="Deliver it again to all destinations that want its type now.", icon="replay")
+def replay(page: Any, request: HttpRequest, event: Event) -> str:
+    destinations = wanting(event.project, event.type, event.consumer)
+    if not destinations:
+        raise Conflict("no destination wants this type and consumer", code="nobody_wants_it")
+    made = event_replay(event=event, destinations=destinations, actor=Actor(**acting(request)))
+    return f"{event.public_id}: {len(made)} deliveries"
+
+
+@row_action("Send test event", question="It is sent an event of type trunkline.test at once.", icon="send")
+def send_test(page: Any, request: HttpRequest, destination: Destination) -> str:
+    delivery = destination_test(destination=_live(destination), actor=Actor(**acting(request)))
+    return f"{delivery.public_id} is on its way to {destination}"
+
+
+@row_action("Recover", question="Send again what was given up.", icon="restore", form=RecoveryForm)
+def recover(page: Any, request: HttpRequest, destination: Destination, *, hours: int) -> str:
+    since = now() - timedelta(hours=hours)
+    count = destination_recover(destination=_live(destination), since=since, actor=Actor(**acting(request)))
+    return f"{count} deliveries to {destination} are due again"
+
+
+def _live(destination: Destination) -> Destination:
+    if destination.deleted_at:
+        raise Conflict("it is deleted", code="deleted")
+    return destination
+
+
+def deliveries_of(event: Event) -> Section:
+    """The event's deliveries with their states, each with a link."""
+    rows = event.deliveries.select_related("destination").defer("destination__sealed_config").order_by("pk")
+    shown = [
+        [
+            badge(row.state, COLOURS[State(row.state)]),
+            id_link("deliveries.delivery", "dlv", row.pk),
+            row_link("destinations.destination", row.destination_id, str(row.destination)),
+            f"{row.attempts}",
+            " · ".join(str(part) for part in (row.last_status_code, row.last_error) if part) or "–",
+            moment(row.due_at if row.state == State.READY else None),
+        ]
+        for row in rows[:MOST_SHOWN]
+    ]
+    headers = ["state", "delivery", "destination", "attempts", "last answer", "next attempt"]
+    table = {"headers": headers, "rows": shown}
+    return Section("Deliveries", render_to_string("unfold/components/table.html", {"table": table}))
+
+
+def contribute() -> None:
+    """To the pages that the apps before this one have registered."""
+    extend_page(Event, {"replay": replay}, [deliveries_of])
+    extend_page(Destination, {"send_test": send_test, "recover": recover})

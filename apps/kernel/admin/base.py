@@ -1,0 +1,230 @@
+"""The pages all others are made of: rows of the user's projects, found by public id, written by services only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin import ActionLocation, ShowFacets
+from django.contrib.admin import ModelAdmin as DjangoModelAdmin
+from django.db.models import ForeignKey, Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from apps.kernel import ids
+from apps.kernel.admin.actions import change_url, spelt_out
+from apps.kernel.admin.display import Section
+from apps.kernel.admin.forms import remember_refusal, with_refusal
+from apps.kernel.admin.lists import KeysetChangeList
+from apps.kernel.admin.scope import within_projects
+from apps.kernel.admin.unfold import ModelAdmin, TabularInline
+from apps.kernel.errors import Problem
+
+SELECT_ACTION = [("", "Select action")]
+
+
+class ScopedAdmin[M: Model](ModelAdmin[M]):
+    """Rows of the user's projects. `save_model` and `delete_model` of subclasses call services, which may refuse."""
+
+    project_path: ClassVar[str] = "project_id"  # from a row to its project's id; empty: the row is in no project
+    shows_once: ClassVar[bool] = False  # adding ends on a page with a secret, see `show_once`
+    id_lookups: ClassVar[Mapping[str, str]] = {}  # what a public id in the search finds: its prefix, and where to look
+
+    ordering = ("-id",)
+    list_fullwidth = True
+    list_filter_submit = True
+    list_disable_select_all = True
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    warn_unsaved_form = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        rows = super().get_queryset(request)
+        return within_projects(rows, request, self.project_path) if self.project_path else rows
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> M | None:
+        """By primary key, or by public id: addresses with `dlv_…` work too."""
+        prefix = str(object_id).rpartition("_")[0]
+        try:
+            object_id = str(ids.decode(prefix, object_id)) if self.id_lookups.get(prefix) == "pk" else object_id
+        except ids.InvalidId:
+            return None
+        return super().get_object(request, object_id, from_field)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        """A public id finds by key; other text is the page's own matter, see `search_text`."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        prefix = term.rpartition("_")[0].lower()
+        try:
+            if prefix in self.id_lookups:
+                return queryset.filter(**{self.id_lookups[prefix]: ids.decode(prefix, term.lower())}), False
+        except ids.InvalidId:
+            pass  # text that only looks like one
+        return self.search_text(request, queryset, term)
+
+    def search_text(self, request: HttpRequest, rows: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
+        """The rows that text finds, and whether the query may find one twice; Django's way by default."""
+        return super().get_search_results(request, rows, term)
+
+    def formfield_for_foreignkey(self, db_field: "ForeignKey[Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        """Only rows that the user may see can be chosen."""
+        related = self.admin_site._registry.get(db_field.remote_field.model)
+        if related is not None and "queryset" not in kwargs:
+            kwargs["queryset"] = related.get_queryset(request)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether row actions may be taken: the model's `change` permission, also where the page is read-only."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def get_actions(
+        self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST
+    ) -> dict[str, Any]:
+        """Without Django's own "delete selected", which would go past the services."""
+        found: dict[str, Any] = super().get_actions(request, action_location)
+        return {name: action for name, action in found.items() if name != "delete_selected"}
+
+    def get_action_choices(
+        self,
+        request: HttpRequest,
+        default_choices: Any = None,
+        action_location: ActionLocation = ActionLocation.CHANGE_LIST,
+    ) -> list[tuple[str, str]]:
+        # Django's own: unfold's doesn't know of Django 6.1's `action_location` yet.
+        return DjangoModelAdmin.get_action_choices(
+            self, request, default_choices=SELECT_ACTION, action_location=action_location
+        )
+
+    def get_form(
+        self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm[M]]:
+        form: type[ModelForm[M]] = with_refusal(super().get_form(request, obj, change=change, **kwargs), request)
+        return form
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Once more, with the errors in the form, when a service refuses what the form had let through."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Problem as problem:  # its transaction is rolled back
+            remember_refusal(request, problem)
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if self.shows_once:
+            context = {**context, "show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Problem as problem:
+            messages.error(request, spelt_out(problem))
+            return HttpResponseRedirect(change_url(self.opts.label_lower, object_id))
+
+    def get_deleted_objects(
+        self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, Any], set[Any], list[Any]]:
+        """Only the row itself: what else goes, and whether it may, is for the service to say."""
+        return [str(one) for one in objs], {}, set(), []
+
+    def show_once(self, request: HttpRequest, row: Model, *, what: str, text: str) -> HttpResponse:
+        """A page with a secret, in the answer to the POST that made it: it is kept nowhere, not even in a session."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{self.opts.verbose_name} {row}",
+            "what": what,
+            "text": text,
+            "next": change_url(row._meta.label_lower, row.pk),
+        }
+        page = TemplateResponse(request, "admin/shown_once.html", context)
+        page.headers["Cache-Control"] = "no-store"
+        return page
+
+    def show_once_in_dialog(self, request: HttpRequest, row: Model, *, what: str, text: str) -> HttpResponseBase:
+        """The same in place of the dialog that asked for it."""
+        context = {"what": what, "text": text, "next": change_url(row._meta.label_lower, row.pk)}
+        page = TemplateResponse(request, "admin/shown_once_dialog.html", context)
+        headers = {"Cache-Control": "no-store", "HX-Retarget": "#dialog", "HX-Reselect": "#dialog"}
+        for name, value in {**headers, "HX-Reswap": "outerHTML"}.items():
+            page.headers[name] = value
+        return page
+
+
+class ReadOnly:
+    """For pages and inlines: nothing is added, changed or deleted here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class DataPlaneAdmin[M: Model](ReadOnly, ScopedAdmin[M]):
+    """Read-only rows of a table that may be huge: newest first, never counted, not sorted otherwise."""
+
+    keyset: ClassVar[str] = "pk"  # see KeysetChangeList
+    more_sections: ClassVar[Sequence[Callable[[Any], Section]]] = ()  # see `extend_page`
+    list_per_page = 50
+    sortable_by = ()
+    search_fields = ("pk",)  # shows the search box; `search_text` says what it finds
+    show_add_link = False
+    change_form_outer_before_template = "admin/sections.html"
+
+    def sections(self, request: HttpRequest, row: M) -> list[Section]:
+        """What a row's page shows, from top to bottom."""
+        raise NotImplementedError
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return KeysetChangeList
+
+    def get_fieldsets(self, request: HttpRequest, obj: M | None = None) -> list[Any]:
+        return []  # there is no form
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        row: M = context["original"]
+        shown = [*self.sections(request, row), *(section(row) for section in self.more_sections)]
+        context = {**context, "title": f"{self.opts.verbose_name} {row}", "subtitle": None, "sections": shown}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def adopt(row: Model, made: Model) -> None:
+    """After a service has made the row a form was for: the form's own, unsaved, becomes that one."""
+    row.__dict__.update(made.__dict__)
+
+
+class ReadOnlyInline[C: Model, P: Model](ReadOnly, TabularInline[C, P]):
+    """Rows that belong to the page's, to look at."""
+
+    extra = 0
+    show_title = False
+    show_change_link = False
+
+
+def extend_page(
+    model: type[Model], actions: Mapping[str, Any], sections: Sequence[Callable[[Any], Section]] = ()
+) -> None:
+    """Give a registered page row actions and sections of an app further down the flow, which its own can't import.
+
+    Admin modules are loaded in the order of INSTALLED_APPS, so the page is registered by then.
+    """
+    page: Any = type(admin.site.get_model_admin(model))
+    for name, action in actions.items():
+        setattr(page, name, action)
+    page.actions_row, page.actions_detail = (*page.actions_row, *actions), (*page.actions_detail, *actions)
+    if sections:
+        page.more_sections = (*page.more_sections, *sections)

@@ -1,0 +1,224 @@
+"""The admin's pages of consumers and destinations."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from pytest_django import Settings
+
+from apps.accounts.models import Project
+from apps.audit.models import AuditEntry
+from apps.destinations.models import Consumer, Destination, Secret, Status
+from apps.destinations.selectors import config_of
+from apps.destinations.services import consumer_create, destination_delete
+from apps.kernel.clock import now
+from tests.integration.cast import ACTOR, NOWHERE, a_delivery, a_destination, a_project, an_event
+from tests.integration.staff import Person, queries_of, refused, staff, superuser, text_of
+
+PAGE = "destinations_destination_change"
+NO_SECRETS = {"secrets-TOTAL_FORMS": "0", "secrets-INITIAL_FORMS": "0"}
+
+
+@pytest.fixture
+def root(db: None) -> Person:
+    return superuser()
+
+
+@pytest.fixture
+def destination(project: Project) -> Destination:
+    return a_destination(project, consumer="acme", config={"url": NOWHERE, "headers": {"x-api-key": "s3cret"}})
+
+
+def add(person: Person, project: Project, **fields: str) -> Any:
+    wanted = {"kind": "webhook", "url": NOWHERE, "event_types": "invoice.*\nparcel.sent", **fields}
+    return person.post("destinations_destination_add", project=str(project.pk), **wanted)
+
+
+# Destinations
+
+
+def test_a_destination_is_made_and_its_secret_shown_once(root: Person, project: Project) -> None:
+    answer = add(root, project, name="Acme", consumer_key="acme", headers="X-Api-Key: s3cret")
+    made = Destination.objects.get()
+    assert (made.name, made.event_types, made.kind) == ("Acme", ["invoice.*", "parcel.sent"], "webhook")
+    assert made.consumer
+    assert made.consumer.key == "acme"
+    assert config_of(made) == {"url": NOWHERE, "headers": {"x-api-key": "s3cret"}}
+    assert "whsec_" in text_of(answer)
+    assert "no-store" in answer["Cache-Control"]
+    assert AuditEntry.objects.get(action="destination.created").actor_id == root.user.public_id
+    for page in (root.get(PAGE, made.pk), root.get("destinations_destination_changelist")):
+        assert "whsec_" not in text_of(page)
+    assert "whsec_" not in str(dict(root.client.session))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("url", "ftp://127.0.0.1/"),
+        ("url", "http://10.0.0.1/"),
+        ("url", ""),
+        ("event_types", "invoice.**"),
+        ("event_types", ""),
+        ("headers", "no colon"),
+        ("headers", "webhook-id: mine"),
+        ("consumer_key", "con_01h455vb4pex5vsknk084sn02q"),
+    ],
+)
+def test_what_is_wrong_is_told_in_the_form(field: str, value: str, root: Person, project: Project) -> None:
+    answer = add(root, project, **{field: value})
+    assert answer.status_code == 200
+    form = answer.context["adminform"].form
+    assert form.errors.get(field) or form.errors.get("__all__")
+    assert not Destination.objects.exists()
+
+
+def test_a_change_goes_through_the_service(root: Person, destination: Destination) -> None:
+    fields = {"name": "Renamed", "url": f"{NOWHERE}/new", "event_types": "*", "headers": "x-api-key: ********"}
+    answer = root.post(PAGE, destination.pk, **fields, **NO_SECRETS)
+    assert answer.status_code == 302, text_of(answer)
+    destination.refresh_from_db()
+    assert (destination.name, destination.summary) == ("Renamed", f"{NOWHERE}/new")
+    assert config_of(destination)["headers"] == {"x-api-key": "s3cret"}
+    assert AuditEntry.objects.filter(action="destination.changed").count() == 1
+
+
+def test_masked_values_are_not_taken_for_new_ones(root: Person, destination: Destination) -> None:
+    fields = {"url": NOWHERE, "event_types": "*", "headers": "x-api-key: ********\nx-other: 1"}
+    answer = root.post(PAGE, destination.pk, **fields, **NO_SECRETS)
+    assert "mask" in str(answer.context["adminform"].form.errors["headers"])
+    destination.refresh_from_db()
+    assert config_of(destination)["headers"] == {"x-api-key": "s3cret"}
+
+
+def test_the_page_shows_neither_secrets_nor_tokens(root: Person, destination: Destination) -> None:
+    shown = text_of(root.get(PAGE, destination.pk))
+    assert "s3cret" not in shown
+    assert "x-api-key" in shown
+    assert destination.secrets.get().sealed not in shown
+    assert destination.sealed_config not in shown
+
+
+def test_a_lost_encryption_key_leaves_the_page_readable(
+    root: Person, destination: Destination, settings: Settings
+) -> None:
+    settings.ENCRYPTION_KEYS = (("other", b"k" * 32),)
+    assert "Can't be read" in text_of(root.get(PAGE, destination.pk))
+    answer = root.post(PAGE, destination.pk, name="Renamed", event_types="*", **NO_SECRETS)
+    assert answer.status_code == 302, text_of(answer)
+    assert Destination.objects.get().name == "Renamed"
+    assert django_settings.ENCRYPTION_KEYS[0][0] == "other"
+
+
+@pytest.mark.parametrize(("action", "status"), [("pause", Status.PAUSED), ("resume", Status.ENABLED)])
+def test_pause_and_resume(action: str, status: Status, root: Person, destination: Destination) -> None:
+    Destination.objects.update(status=Status.DISABLED, status_reason="gone")
+    root.act(f"destinations_destination_{action}", destination)
+    destination.refresh_from_db()
+    assert destination.status == status
+    assert AuditEntry.objects.filter(action=f"destination.{status}").exists()
+
+
+def test_many_are_paused_at_once(root: Person, project: Project) -> None:
+    rows = [a_destination(project) for _ in range(3)]
+    root.act_on("destinations_destination_changelist", "pause_selected", *rows[:2])
+    statuses = dict(Destination.objects.values_list("pk", "status"))
+    assert [statuses[row.pk] for row in rows] == ["paused", "paused", "enabled"]
+
+
+def test_a_secret_is_rotated_and_shown_once(root: Person, destination: Destination) -> None:
+    answer = root.post("destinations_destination_rotate_secret", destination.pk, _form_submitted="on", overlap="1")
+    assert "whsec_" in text_of(answer)
+    assert answer["HX-Retarget"] == "#dialog"
+    assert "no-store" in answer["Cache-Control"]
+    earlier, newest = Secret.objects.order_by("created_at")
+    assert newest.expires_at is None
+    assert earlier.expires_at
+    assert abs(earlier.expires_at - now() - timedelta(hours=1)) < timedelta(minutes=1)
+    assert AuditEntry.objects.filter(action="destination.secret_rotated").exists()
+
+
+def test_an_overlap_that_is_not_offered_rotates_nothing(root: Person, destination: Destination) -> None:
+    root.post("destinations_destination_rotate_secret", destination.pk, _form_submitted="on", overlap="9999")
+    assert Secret.objects.count() == 1
+
+
+def test_a_deleted_one_is_erased_kept_and_left_alone(root: Person, destination: Destination) -> None:
+    root.post("destinations_destination_delete", destination.pk, post="yes")
+    destination.refresh_from_db()
+    assert destination.deleted_at
+    assert not Secret.objects.exists()
+    assert root.rows("destinations_destination_changelist") == []
+    assert root.rows("destinations_destination_changelist", status="deleted") == [destination]
+    assert root.get(PAGE, destination.pk).status_code == 200
+    assert root.post(PAGE, destination.pk, name="Renamed").status_code == 403
+    for action in ("pause", "resume", "rotate_secret", "send_test", "recover"):
+        told = root.act(f"destinations_destination_{action}", destination, overlap="1", hours="1")
+        assert told[-1] == "it is deleted", action
+
+
+@pytest.mark.parametrize("what", ["destination", "consumer", "delivery"])
+def test_a_public_id_finds_the_destination(what: str, root: Person, destination: Destination) -> None:
+    a_destination(destination.project)
+    assert destination.consumer
+    delivery = a_delivery(an_event(destination.project), destination)
+    ids = {
+        "destination": destination.public_id,
+        "consumer": destination.consumer.public_id,
+        "delivery": delivery.public_id,
+    }
+    assert root.rows("destinations_destination_changelist", q=ids[what]) == [destination]
+
+
+def test_the_list_costs_the_same_for_twenty(root: Person, destination: Destination) -> None:
+    for_one = queries_of(root, "destinations_destination_changelist")
+    for _ in range(19):
+        a_destination(a_project(), consumer="acme")
+    assert len(queries_of(root, "destinations_destination_changelist")) == len(for_one)
+
+
+def test_members_change_their_projects_destinations_and_strangers_none(destination: Destination) -> None:
+    project = destination.project
+    member, stranger = staff("member@example.com", project), staff("stranger@example.com", a_project())
+    assert add(member, project).status_code == 200
+    assert add(stranger, project).context["adminform"].form.errors["project"]
+    assert stranger.rows("destinations_destination_changelist") == []
+    assert stranger.get(PAGE, destination.pk).status_code == 302
+    for action in ("pause", "rotate_secret", "send_test"):
+        page = f"destinations_destination_{action}"
+        assert stranger.post(page, destination.pk, _form_submitted="on", overlap="0").status_code == 404
+    assert stranger.post("destinations_destination_delete", destination.pk, post="yes").status_code == 302
+    destination.refresh_from_db()
+    assert (destination.status, destination.deleted_at, destination.secrets.count()) == ("enabled", None, 1)
+
+
+# Consumers
+
+
+def test_a_consumer_is_made_and_changed_by_services(root: Person, project: Project) -> None:
+    root.post("destinations_consumer_add", project=str(project.pk), key="acme", name="Acme")
+    consumer = Consumer.objects.get()
+    root.post("destinations_consumer_change", consumer.pk, name="Acme Ltd")
+    consumer.refresh_from_db()
+    assert (consumer.key, consumer.name) == ("acme", "Acme Ltd")
+    assert set(AuditEntry.objects.filter(target=consumer.public_id).values_list("action", flat=True)) == {
+        "consumer.created",
+        "consumer.changed",
+    }
+
+
+def test_a_taken_key_is_an_error(root: Person, project: Project) -> None:
+    consumer_create(project=project, key="acme", actor=ACTOR)
+    answer = root.post("destinations_consumer_add", project=str(project.pk), key="acme")
+    assert "already" in refused(answer)
+
+
+def test_a_consumer_with_destinations_is_not_deleted(root: Person, destination: Destination) -> None:
+    consumer = destination.consumer
+    assert consumer
+    root.post("destinations_consumer_delete", consumer.pk, post="yes")
+    assert Consumer.objects.exists()
+    destination_delete(destination=destination, actor=ACTOR)
+    root.post("destinations_consumer_delete", consumer.pk, post="yes")
+    assert not Consumer.objects.exists()

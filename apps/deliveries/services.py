@@ -71,7 +71,9 @@ def destination_recover(*, destination: Destination, since: datetime, actor: Act
         project_id=destination.project_id,
         changes={"since": since.isoformat()},
     )
-    dead = Delivery.objects.filter(destination=destination, state=State.DEAD, finished_at__gte=since)
+    # Only those dead by now: one that dies again at once must not be taken again, without end.
+    died = {"finished_at__gte": since, "finished_at__lt": now()}
+    dead = Delivery.objects.filter(destination=destination, state=State.DEAD, **died)
     return sum(_chunks_replayed(dead))
 
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from apps.events.models import Event, IdempotencyKey
+from apps.kernel.contention import Contended
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def keys_claim(claims: Sequence[KeyClaim]) -> dict[UUID, KeyClaim]:
     """By key, the claim that holds it now: ours, or an earlier one's. Inside the intake's transaction.
 
     Where another transaction is just claiming the same key, the insert waits for that one's end; sorted, so that
-    two sets that share keys wait for one another in one order and can't deadlock.
+    two sets that share keys wait for one another in one order and don't deadlock. Raises Contended.
     """
     rows = [
         IdempotencyKey(id=claim.key, event_id=claim.event_id, fingerprint=claim.fingerprint)
@@ -35,7 +36,10 @@ def keys_claim(claims: Sequence[KeyClaim]) -> dict[UUID, KeyClaim]:
     ]
     IdempotencyKey.objects.bulk_create(rows, ignore_conflicts=True)
     held = IdempotencyKey.objects.filter(pk__in=[row.pk for row in rows])
-    return {row.pk: KeyClaim(row.pk, row.event_id, bytes(row.fingerprint)) for row in held}
+    found = {row.pk: KeyClaim(row.pk, row.event_id, bytes(row.fingerprint)) for row in held}
+    if len(found) < len(rows):  # whoever held a key let go of it again, after our insert had given way
+        raise Contended("an idempotency key was taken back")
+    return found
 
 
 def events_insert(events: Sequence[Event]) -> None:

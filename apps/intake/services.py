@@ -16,6 +16,7 @@ from apps.intake.catalog import Catalog, catalog_of
 from apps.intake.submission import Submission
 from apps.intake.validation import schema_version
 from apps.kernel.clock import now
+from apps.kernel.contention import retried
 from apps.kernel.errors import Fault, Invalid, Problem
 from apps.kernel.ids import encode, new_uuid
 
@@ -100,10 +101,19 @@ def _key(project: Project, submission: Submission, event_id: UUID) -> store.KeyC
 
 
 def _commit(drafts: Sequence[Candidate | Problem], all_or_none: str | None) -> list[Result]:
-    """One transaction. Should the process die in it, nothing of it happened and nobody was told that it had."""
+    """One transaction, done again where it lost a deadlock.
+
+    Should the process die in it, nothing of it happened, and nobody was told that it had.
+    """
     candidates = [draft for draft in drafts if isinstance(draft, Candidate)]
     if not candidates:
         return [draft for draft in drafts if isinstance(draft, Problem)]
+    return retried(lambda: _commit_once(drafts, candidates, all_or_none))
+
+
+def _commit_once(
+    drafts: Sequence[Candidate | Problem], candidates: Sequence[Candidate], all_or_none: str | None
+) -> list[Result]:
     with transaction.atomic():
         held = _claim_keys(candidates)
         results = [draft if isinstance(draft, Problem) else _result(draft, held) for draft in drafts]

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import msgspec
+import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
@@ -24,10 +26,12 @@ from apps.kernel.errors import (
     Problem,
     TooLarge,
     Unauthenticated,
+    Unavailable,
     Unsupported,
 )
 
 PROBLEM_JSON = "application/problem+json"
+log = structlog.get_logger("trunkline.rest")
 
 
 class StrictJSONParser(BaseParser):
@@ -85,6 +89,9 @@ def as_problem(error: Exception) -> Problem | None:
             return NotFound("there is nothing here, or it is not yours")
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return Unauthenticated(str(error.detail), headers={"WWW-Authenticate": 'Bearer realm="trunkline"'})
+        case OperationalError() | InterfaceError():
+            log.error("database.unavailable", error=str(error).partition("\n")[0])
+            return Unavailable("the database is busy or away; try again", headers={"Retry-After": "1"})
         case PermissionDenied() | exceptions.PermissionDenied():
             return Forbidden("you may not do this")
         case RequestDataTooBig():

@@ -1,12 +1,13 @@
-"""Request ids and trace ids: in, bound to every log line, and out."""
+"""Request ids and trace ids: in, bound to every log line, and out. Health pages for whoever asks, by whatever name."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 
 from apps.kernel.ids import new_uuid
+from apps.ops import views
 
 ACCEPTABLE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -30,3 +31,19 @@ class RequestIds:
             structlog.contextvars.clear_contextvars()
         response["X-Request-Id"] = request_id
         return response
+
+
+class HealthPages:
+    """Answers probes before the Host header is looked at: a container's or a pod's probe names it by address."""
+
+    pages: Mapping[str, Callable[[HttpRequest], HttpResponse]] = {
+        "/healthz": views.healthz,
+        "/readyz": views.readyz,
+        "/metrics": views.metrics,
+    }
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.pages.get(request.path_info, self.get_response)(request)

@@ -9,6 +9,7 @@ from config.environment import Environment
 
 MIDDLEWARE = [
     "config.middleware.RequestIds",
+    "config.middleware.HealthPages",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",

@@ -5,8 +5,8 @@ import socket
 from datetime import timedelta
 from uuid import UUID
 
+from apps.deliveries.engine.telemetry import SENDING
 from apps.deliveries.models import EngineHeartbeat
-from apps.deliveries.telemetry import SENDING
 from apps.kernel.clock import now
 
 FORGOTTEN_AFTER = timedelta(hours=1)

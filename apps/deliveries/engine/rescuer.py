@@ -1,6 +1,7 @@
 """Takes back what engines held when they died."""
 
-from apps.deliveries import store, telemetry
+from apps.deliveries import store
+from apps.deliveries.engine import telemetry
 from apps.kernel.clock import now
 
 SET = 500

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import structlog
 from django.db import DataError, IntegrityError
 
-from apps.deliveries import store, telemetry
+from apps.deliveries import store
+from apps.deliveries.engine import telemetry
 from apps.deliveries.engine.attempt import Attempted
 from apps.destinations.services import destination_disable
 from apps.kernel.clock import now

@@ -151,7 +151,7 @@ def _scope(view: type, method: str, action: str) -> str:
 
 
 def test_the_metrics_table_names_every_metric() -> None:
-    for path in APPS.glob("*/telemetry.py"):
+    for path in APPS.rglob("telemetry.py"):
         import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     families = [family for family in REGISTRY.collect() if family.name.startswith("trunkline_")]
     exposed = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}

@@ -10,7 +10,13 @@ from rest_framework.response import Response
 
 from apps.accounts.api_auth import principal_of
 from apps.destinations import selectors, services
-from apps.destinations.api_fields import DestinationSerializer, NewDestinationSerializer, signing_key, split_config
+from apps.destinations.api_fields import (
+    CONSUMER_KEY,
+    DestinationSerializer,
+    NewDestinationSerializer,
+    signing_key,
+    split_config,
+)
 from apps.destinations.filters import ConsumerFilter, DestinationFilter
 from apps.destinations.models import Consumer, Destination
 from apps.destinations.secrets import DEFAULT_OVERLAP, LONGEST_OVERLAP, secret_rotate
@@ -20,7 +26,7 @@ from apps.kernel.views import ProjectViewSet
 
 class ConsumerSerializer(StrictSerializer):
     id = PublicIdField("con", read_only=True)
-    key = serializers.RegexField(r"^[^\x00-\x1f\x7f]+$", max_length=128, help_text="your own key of it")
+    key = serializers.RegexField(CONSUMER_KEY, max_length=128, help_text="your own key of it")
     name = serializers.CharField(required=False, allow_blank=True, max_length=255)
     created_at = serializers.DateTimeField(read_only=True)
 

@@ -16,6 +16,7 @@ from apps.kernel.errors import Fault, Invalid
 from apps.kernel.serializers import PublicIdField, StrictSerializer
 
 MOST_PATTERNS = 100
+CONSUMER_KEY = r"^[^\x00-\x1f\x7f]+$"  # anything the producer likes, but control characters
 EXAMPLE = {"kind": "webhook", "url": "https://example.com/hooks", "event_types": ["invoice.*"], "consumer": "acme"}
 
 
@@ -54,7 +55,9 @@ class DestinationSerializer(StrictSerializer):
     event_types = serializers.ListField(
         child=PatternField(), default=lambda: ["*"], min_length=1, max_length=MOST_PATTERNS
     )
-    consumer = serializers.CharField(required=False, allow_null=True, max_length=128, help_text="its key or id")
+    consumer = serializers.RegexField(
+        CONSUMER_KEY, required=False, allow_null=True, max_length=128, help_text="its key or id"
+    )
     secret = serializers.CharField(required=False, write_only=True, help_text="your own signing secret, `whsec_…`")
     status = serializers.CharField(read_only=True)
     status_reason = serializers.CharField(read_only=True)

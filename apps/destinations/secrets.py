@@ -1,6 +1,7 @@
 """Signing secrets: made, rotated with an overlap, and re-sealed when the encryption keys change."""
 
 import secrets as randomness
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from django.db.models import Q
 from apps.audit.services import Actor, audit_record
 from apps.destinations.kinds.webhook.signing import format_secret
 from apps.destinations.models import Destination, Secret
-from apps.destinations.sealing import is_current, seal, unseal
+from apps.destinations.sealing import Unsealable, is_current, seal, unseal
 from apps.kernel.clock import now
 from apps.kernel.ids import new_uuid
 
@@ -53,18 +54,29 @@ def _expire_surplus(destination: Destination) -> None:
     destination.secrets.exclude(pk__in=list(newest)).delete()
 
 
-def reseal_all() -> int:
-    """Seal what an older key sealed under the newest one, row by row; returns how many. Safe to repeat."""
-    resealed = 0
-    for secret in Secret.objects.iterator():
-        if not is_current(secret.sealed):
-            plain = unseal(secret.sealed, purpose="secret", row=secret.pk)
-            sealed = seal(plain, purpose="secret", row=secret.pk)
-            resealed += Secret.objects.filter(pk=secret.pk, sealed=secret.sealed).update(sealed=sealed)
+def reseal_all() -> tuple[int, list[str]]:
+    """Seal what an older key sealed under the newest one, row by row. Safe to repeat.
+
+    Returns how many, and the public ids of the destinations that hold something no configured key opens.
+    """
+    resealed, unreadable = 0, set()
+    for row, field, purpose in _sealed_rows():
+        sealed, destination = getattr(row, field), row if isinstance(row, Destination) else row.destination
+        if is_current(sealed):
+            continue
+        try:
+            anew = seal(unseal(sealed, purpose=purpose, row=row.pk), purpose=purpose, row=row.pk)
+        except Unsealable:
+            unreadable.add(destination.public_id)
+            continue
+        unchanged = type(row)._default_manager.filter(pk=row.pk, **{field: sealed})
+        resealed += unchanged.update(**{field: anew})
+    return resealed, sorted(unreadable)
+
+
+def _sealed_rows() -> Iterator[tuple[Secret | Destination, str, str]]:
+    """Every row that holds something sealed, the column, and the purpose it was sealed for."""
+    for secret in Secret.objects.select_related("destination").iterator():
+        yield secret, "sealed", "secret"
     for destination in Destination.objects.iterator():
-        if not is_current(destination.sealed_config):
-            plain = unseal(destination.sealed_config, purpose="config", row=destination.pk)
-            sealed = seal(plain, purpose="config", row=destination.pk)
-            unchanged = Destination.objects.filter(pk=destination.pk, sealed_config=destination.sealed_config)
-            resealed += unchanged.update(sealed_config=sealed)
-    return resealed
+        yield destination, "sealed_config", "config"

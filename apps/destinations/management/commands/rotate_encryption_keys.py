@@ -3,7 +3,7 @@
 import json as jsonlib
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.destinations.secrets import reseal_all
 
@@ -19,5 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
     def handle(self, *, json: bool, **_: Any) -> None:
-        resealed = reseal_all()
-        self.stdout.write(jsonlib.dumps({"resealed": resealed}) if json else f"Sealed anew: {resealed}")
+        resealed, unreadable = reseal_all()
+        if json:
+            self.stdout.write(jsonlib.dumps({"resealed": resealed, "unreadable": unreadable}))
+        else:
+            self.stdout.write(f"Sealed anew: {resealed}")
+        if unreadable:
+            raise CommandError(f"no configured key opens what these hold: {', '.join(unreadable)}")

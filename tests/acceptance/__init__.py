@@ -1,0 +1,1 @@
+"""Trunkline from outside: its commands as processes, its API over sockets, its deliveries as they arrive."""

@@ -30,4 +30,6 @@ def post_fork(server: Any, worker: Any) -> None:
     from apps.ops.processes import die_with_parent
 
     die_with_parent(worker.ppid)
+
+
 control_socket_disable = True  # it would be made in $HOME, which a container may not have

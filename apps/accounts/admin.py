@@ -69,7 +69,7 @@ class ProjectAdmin(ScopedAdmin[Project]):
     project_path = "pk"
     id_lookups = {"prj": "pk"}
     search_fields = ("name",)
-    search_help_text = "a name, prj_…"
+    search_help_text = "an id, a name"
     list_display = ("name", "public", "require_registered_types", "made")
     fields = ("name", "require_registered_types")
 
@@ -105,7 +105,7 @@ class MembershipAdmin(ScopedAdmin[Membership]):
     form = MembershipForm
     id_lookups = {"mem": "pk", "usr": "user_id", "prj": "project_id"}
     search_fields = ("user__email", "user__name", "project__name")
-    search_help_text = "an e-mail address, a name, a project, mem_…"
+    search_help_text = "an e-mail address, a project"
     list_display = ("user", "project", "role", "made")
     list_filter = (ProjectFilter,)
     list_filter_options = {"project": {"horizontal": True}}
@@ -149,7 +149,7 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
     shows_once = True
     id_lookups = {"key": "pk", "prj": "project_id"}
     search_fields = ("name", "=prefix")
-    search_help_text = "a name, a key's first characters, key_…"
+    search_help_text = "an id, a name, a key's start"
     list_display = ("name", "start", "status", "project", "last_used", "made")
     list_filter = (ProjectFilter,)
     list_filter_options = {"project": {"horizontal": True}}
@@ -217,7 +217,7 @@ class UserAdmin(OnlySuperusersWrite, DjangoUserAdmin, ScopedAdmin[User]):  # typ
     change_password_form = AdminPasswordChangeForm
     ordering = ("email",)
     search_fields = ("email", "name")
-    search_help_text = "an e-mail address, a name, usr_…"
+    search_help_text = "an e-mail address, a name"
     list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "seen")
     list_filter = ("is_active", "is_staff", "is_superuser")
     filter_horizontal = ("groups", "user_permissions")

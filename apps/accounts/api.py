@@ -55,7 +55,8 @@ class ApiKeyViewSet(ProjectViewSet[ApiKey]):
         key, text = services.api_key_create(
             project=principal.project, actor=principal.actor, granted=principal.scopes, **wanted
         )
-        return Response({**ApiKeySerializer(key).data, "key": text}, status=status.HTTP_201_CREATED)
+        shown = {**ApiKeySerializer(key).data, "key": text}
+        return Response(shown, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
     @extend_schema(description="Revoke the key: it opens nothing from the next request on.")
     def destroy(self, request: Request, pk: str) -> Response:

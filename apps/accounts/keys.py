@@ -22,7 +22,7 @@ def new_key() -> NewKey:
     """`tl_` + 8 characters to look it up by + 43 characters of secret (256 bits)."""
     lookup = secrets.token_hex(4)
     text = f"tl_{lookup}{secrets.token_urlsafe(32)}"
-    return NewKey(text=text, prefix=text[:PREFIX_LENGTH], digest=_digest(text, settings.SECRET_KEY))
+    return NewKey(text=text, prefix=text[:PREFIX_LENGTH], digest=digest(text))
 
 
 def prefix_of(text: str) -> str:
@@ -30,10 +30,15 @@ def prefix_of(text: str) -> str:
     return text[:PREFIX_LENGTH] if text.startswith("tl_") and len(text) > PREFIX_LENGTH else ""
 
 
-def matches(text: str, digest: str) -> bool:
-    """Whether the key has this digest, under today's or an earlier SECRET_KEY."""
+def matches(text: str, kept: str) -> bool:
+    """Whether this is the hash kept of the key, under today's or an earlier SECRET_KEY."""
     peppers = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return any(hmac.compare_digest(_digest(text, pepper), digest) for pepper in peppers)
+    return any(hmac.compare_digest(_digest(text, pepper), kept) for pepper in peppers)
+
+
+def digest(text: str) -> str:
+    """The hash that is kept of a key, under today's SECRET_KEY."""
+    return _digest(text, settings.SECRET_KEY)
 
 
 def _digest(text: str, pepper: str) -> str:

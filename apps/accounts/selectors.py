@@ -20,7 +20,7 @@ def api_key_principal(text: str) -> Principal | None:
     key = ApiKey.objects.select_related("project").filter(prefix=prefix).first() if prefix else None
     if key is None or not keys.matches(text, key.digest) or not _live(key):
         return None
-    _note_use(key)
+    _note_use(key, text)
     actor = Actor(kind="api_key", id=key.public_id, label=key.name)
     return Principal(project=key.project, actor=actor, scopes=frozenset(key.scopes))
 
@@ -29,12 +29,12 @@ def _live(key: ApiKey) -> bool:
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > now())
 
 
-def _note_use(key: ApiKey) -> None:
-    """At most one write a minute and key, however busy it is."""
+def _note_use(key: ApiKey, text: str) -> None:
+    """At most one write a minute and key, however busy it is. Its hash moves on to today's SECRET_KEY with it."""
     stale = now() - LAST_USE_RESOLUTION
     if key.last_used_at is None or key.last_used_at < stale:
         unused = Q(last_used_at=None) | Q(last_used_at__lt=stale)
-        ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now())
+        ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now(), digest=keys.digest(text))
 
 
 def project_named(name: str) -> Project | None:

@@ -13,11 +13,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
+from apps.kernel.errors import Conflict
+
 NONCE_BYTES = 12
 
 
-class Unsealable(Exception):
+class Unsealable(Conflict):
     """The key is not configured any more, or the text was tampered with."""
+
+    code = "secrets_unreadable"
 
 
 def seal(plain: bytes, *, purpose: str, row: UUID) -> str:

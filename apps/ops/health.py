@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import connection
 
 from apps.deliveries.selectors import engines_alive, oldest_due_age
@@ -53,4 +53,4 @@ def _cache() -> str:
     cache.set("health", probe, 10)
     if cache.get("health") is None:
         raise RuntimeError("what was set could not be read back")
-    return type(cache).__name__ if hasattr(cache, "__name__") else cache.__class__.__name__
+    return type(caches["default"]).__name__

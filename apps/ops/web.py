@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 from gunicorn.app.base import Application
 
 
@@ -27,6 +28,7 @@ class Server(Application):
 
 def run_web(bind: str, *, when_ready: Callable[[], None]) -> None:
     """Serve until told to stop; `when_ready` is called once the port is open."""
+    get_resolver().url_patterns  # noqa: B018 (a fault in any view shows now, not at the first request)
     Server(bind, when_ready).run()
 
 

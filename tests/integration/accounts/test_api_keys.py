@@ -48,11 +48,13 @@ def test_a_key_ends_when_it_expires(project: Project) -> None:
         assert api_key_principal(text) is None
 
 
-def test_a_rotated_secret_key_keeps_keys_alive_while_it_is_a_fallback(project: Project, settings: Settings) -> None:
+def test_a_key_used_under_a_fallback_moves_on_to_the_new_secret_key(project: Project, settings: Settings) -> None:
     _, text = api_key_create(project=project, name="billing", actor=ACTOR)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", [settings.SECRET_KEY]
     assert api_key_principal(text)
     settings.SECRET_KEY_FALLBACKS = []
+    assert api_key_principal(text), "its hash has moved on with its use"
+    settings.SECRET_KEY = "newer still"
     assert api_key_principal(text) is None
 
 

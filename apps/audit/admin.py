@@ -28,7 +28,7 @@ from apps.kernel.ids import encode
 class ActorFilter(ValueFilter):
     """What kind of actor it was."""
 
-    title = "by"
+    title = "actor"
     parameter_name = "actor_kind"
     choices_shown = (("user", "a person"), ("api_key", "an API key"), ("command", "a command"), ("system", "Trunkline"))
 
@@ -38,7 +38,7 @@ class AuditEntryAdmin(DataPlaneAdmin[AuditEntry]):
     """Who did what, to which id, when."""
 
     id_lookups = {"prj": "project_id"}
-    search_help_text = "the id of what was changed, an actor's id or name, an action, a request id"
+    search_help_text = "any id, an actor, an action"
     list_display = ("made", "action", "subject", "actor", "project")
     list_filter = (ActorFilter, SinceFilter, ProjectFilter, ("at", PeriodFilter))
     list_filter_options = {name: {"horizontal": True} for name in ("actor_kind", "since", "project")}

@@ -60,7 +60,7 @@ class DeliveryAdmin(DataPlaneAdmin[Delivery]):
         "att": "tries__pk",
         "prj": "project_id",
     }
-    search_help_text = "dlv_…, evt_…, dst_…, con_…, a consumer's key, an event type, a URL"
+    search_help_text = "any id, consumer, event type or URL"
     list_display = ("what", "standing", "where", "answer", "next_attempt", "made")
     list_filter = (StateFilter, AnswerFilter, ErrorFilter, SinceFilter, ProjectFilter, ("created_at", PeriodFilter))
     list_filter_options = {name: {"horizontal": True} for name in ("answer", "last_error", "since", "project")}
@@ -130,7 +130,7 @@ class DeliveryAdmin(DataPlaneAdmin[Delivery]):
 
 def _delivery_facts(delivery: Delivery) -> dict[str, Any]:
     destination, waits = delivery.destination, delivery.state == State.READY
-    consumer = destination.consumer
+    consumer, lease = destination.consumer, delivery.lease_until
     return {
         "State": badge(delivery.state, COLOURS[State(delivery.state)]),
         "Reason": delivery.reason or "–",
@@ -143,7 +143,7 @@ def _delivery_facts(delivery: Delivery) -> dict[str, Any]:
         "Project": str(delivery.project),
         "Made": moment(delivery.created_at),
         "Finished": moment(delivery.finished_at),
-        "Held by an engine until": moment(delivery.lease_until),
+        **({"Held by an engine until": moment(lease)} if lease else {}),
     }
 
 

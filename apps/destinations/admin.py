@@ -31,6 +31,7 @@ from apps.kernel.admin import (
     ValueFilter,
     acting,
     adopt,
+    badge,
     display,
     for_selected,
     moment,
@@ -64,7 +65,7 @@ class ConsumerAdmin(ScopedAdmin[Consumer]):
 
     id_lookups = {"con": "pk", "dst": "destinations__pk", "prj": "project_id"}
     search_fields = ("key", "name")
-    search_help_text = "a key, a name, con_…, dst_…"
+    search_help_text = "an id, a key, a name"
     list_display = ("name_and_id", "key", "project", "made")
     list_filter = (ProjectFilter,)
     list_filter_options = {"project": {"horizontal": True}}
@@ -133,7 +134,7 @@ class DestinationAdmin(ScopedAdmin[Destination]):
     shows_once = True
     id_lookups = {"dst": "pk", "con": "consumer_id", "dlv": "deliveries__pk", "prj": "project_id"}
     search_fields = ("name", "summary", "=consumer__key")
-    search_help_text = "a name, a URL, a consumer's key, dst_…, con_…, dlv_…"
+    search_help_text = "an id, a name, a URL, a consumer"
     list_display = ("name_and_id", "standing", "reason", "summary", "of_consumer", "patterns", "project")
     list_filter = (StatusFilter, ProjectFilter)
     list_filter_options = {name: {"horizontal": True} for name in ("status", "project")}
@@ -143,13 +144,13 @@ class DestinationAdmin(ScopedAdmin[Destination]):
 
     def get_fields(self, request: HttpRequest, obj: Destination | None = None) -> tuple[str, ...]:
         asked = ("project", "kind", "name", "url", "headers", "event_types", "consumer_key")
-        return ("public", "standing", "reason", *asked[:-1], "consumer", "its_deliveries") if obj else asked
+        return ("public", "status_badge", "reason", *asked[:-1], "consumer", "its_deliveries") if obj else asked
 
     def get_inlines(self, request: HttpRequest, obj: Destination | None) -> tuple[type[SecretInline], ...]:
         return (SecretInline,) if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Destination | None = None) -> tuple[str, ...]:
-        shown = ("public", "standing", "reason", "its_deliveries")
+        shown = ("public", "status_badge", "reason", "its_deliveries")
         return (*shown, "project", "kind", "consumer") if obj else shown
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Destination]:
@@ -172,6 +173,10 @@ class DestinationAdmin(ScopedAdmin[Destination]):
     @display("status", label=COLOURS)
     def standing(self, destination: Destination) -> str:
         return DELETED if destination.deleted_at else destination.status
+
+    @display("status")
+    def status_badge(self, destination: Destination) -> SafeString:
+        return badge(self.standing(destination), COLOURS[self.standing(destination)])
 
     @display("reason")
     def reason(self, destination: Destination) -> str:

@@ -110,7 +110,7 @@ class EventAdmin(DataPlaneAdmin[Event]):
     """Events as they were accepted."""
 
     id_lookups = {"evt": "pk", "dlv": "deliveries__pk", "prj": "project_id"}
-    search_help_text = "evt_…, dlv_…, an idempotency key, an event type, a consumer's key"
+    search_help_text = "an id, a type, a consumer, a key"
     list_display = ("what", "for_consumer", "subject", "key", "project", "received")
     list_filter = (SinceFilter, ProjectFilter, ("received_at", PeriodFilter))
     list_filter_options = {name: {"horizontal": True} for name in ("since", "project")}

@@ -51,11 +51,14 @@ class KeysetChangeList(ChangeList):
         self.paginator = KeysetPaginator(self.result_list, self.list_per_page)
 
     def _rows(self, cursor: str | None, key: str) -> list[Model]:
+        """One page and one more row. First only the keys, by an index alone; then those rows with what they join."""
         try:
             rows = self.queryset.filter(**{f"{key}__lt": cursor}) if cursor else self.queryset
-            return list(rows[: self.list_per_page + 1])
+            keys = list(rows.values_list("pk", flat=True)[: self.list_per_page + 1])
         except (ValueError, ValidationError) as error:
             raise IncorrectLookupParameters(error) from error
+        found = self.root_queryset.in_bulk(keys)
+        return [found[one] for one in keys if one in found]
 
 
 def first_id(moment: datetime) -> UUID:

@@ -23,7 +23,7 @@ def accept_batch(
     project: Project, content_type: str, headers: Mapping[str, str], body: bytes, *, atomic: bool
 ) -> Answer:
     """POST /events/batch; raises a Problem only where the batch as a whole is refused."""
-    base = "" if "cloudevents-batch" in content_type else "/events"
+    base = "" if "cloudevents-batch" in content_type.lower() else "/events"
     submissions = parse_batch(content_type, headers, body)
     results = events_accept(project=project, submissions=submissions, atomic=atomic, base=base)
     return {"results": [_line(result, f"{base}/{index}") for index, result in enumerate(results)]}

@@ -33,10 +33,22 @@ def test_403_names_the_scope(viewer: Caller) -> None:
     assert "events:write" in answer.body["detail"]
 
 
-@pytest.mark.parametrize("pk", ["evt_01h455vb4pex5vsknk084sn02q", "dst_01h455vb4pex5vsknk084sn02q", "x", "1", "%00"])
+# The last three are TypeIDs, but no UUIDs that a database's own type must take.
+UNKNOWN_IDS = [
+    "evt_01h455vb4pex5vsknk084sn02q", "dst_01h455vb4pex5vsknk084sn02q", "x", "1", "%00",
+    "evt_00000000000000000000000000", "evt_7zzzzzzzzzzzzzzzzzzzzzzzzz", "evt_0123456789abcdefghjkmnpqrs",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pk", UNKNOWN_IDS)
 def test_404_for_ids_there_are_not(owner: Caller, pk: str) -> None:
     answer = owner.get(f"events/{pk}")
     assert (answer.status, answer.body["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("pk", [pk for pk in UNKNOWN_IDS if pk != "%00"])
+def test_a_filter_by_such_an_id_finds_nothing(owner: Caller, pk: str) -> None:
+    assert owner.get(f"deliveries?event={pk}").body == {"data": [], "next": None}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from apps.events.schemas.words import detail, snake_case
 from apps.kernel.errors import Fault
 
 MAX_POINTER = 1_000  # characters
+MOST_FAILED = 50_000  # schemas; explaining more takes seconds
 
 type Failed = set[tuple[str, str]]  # all that failed, by path through the schema and place in the value
 
@@ -43,8 +44,10 @@ class Failure:
 
 
 def explained(schema: Any, evaluation: jsonschema_rs.Evaluation) -> list[Fault]:
-    """The faults an evaluation of a value found, with pointers into the value."""
+    """The faults an evaluation of a value found, with pointers into the value; none where they are too many."""
     units = [unit for unit in evaluation.list()["details"] if not unit["valid"]]
+    if len(units) > MOST_FAILED:
+        return []
     failed = {(unit["evaluationPath"], unit["instanceLocation"]) for unit in units}
     failures = [failure for unit in units for failure in _failures(schema, unit)]
     return list(dict.fromkeys(_Branch(failures, 0, "", failed).faults))

@@ -71,6 +71,11 @@ RECURSIVE = [
         pytest.param({"uniqueItems": True}, [[n] for n in range(500_000)], id="all different"),
         pytest.param({"items": {"type": "integer"}}, ["x"] * 1_000_000, id="a million faults"),
         pytest.param(
+            {"anyOf": [{"items": {"anyOf": [{"minimum": 10}] * 20}}] * 20},
+            [1] * 450,
+            id="alternatives of alternatives, all of which fail",
+        ),
+        pytest.param(
             {"anyOf": [{"required": [f"p{n}"]} for n in range(1_000)]},
             {"a": ["x" * 100] * 40_000},
             id="a large value that a thousand errors could repeat",

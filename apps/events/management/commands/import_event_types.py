@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from apps.accounts.models import Project
 from apps.accounts.selectors import project_by_id, project_named
@@ -62,7 +63,9 @@ def _project(name_or_id: str) -> Project:
     return found
 
 
+@transaction.atomic
 def _import(types: list[ImportedType], project: Project) -> dict[str, str]:
+    """All of the file or nothing of it."""
     actor = Actor(kind="command", label="import_event_types")
     outcomes = {}
     for one in types:

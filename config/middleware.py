@@ -24,7 +24,7 @@ class RequestIds:
         request_id = given if ACCEPTABLE.fullmatch(given) else str(new_uuid())
         request.META["HTTP_X_REQUEST_ID"] = request_id  # what the logging middleware reads
         trace = TRACEPARENT.fullmatch(request.META.get("HTTP_TRACEPARENT", ""))
-        structlog.contextvars.bind_contextvars(request_id=request_id, **({"trace": trace[1]} if trace else {}))
+        structlog.contextvars.bind_contextvars(request_id=request_id, **({"trace_id": trace[1]} if trace else {}))
         try:
             response = self.get_response(request)
         finally:

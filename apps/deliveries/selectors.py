@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from apps.accounts.models import Project
 from apps.deliveries.models import Attempt, Delivery, EngineHeartbeat
 from apps.deliveries.states import State
+from apps.destinations.selectors import claimable_ids
 from apps.kernel.clock import now
 
 ENGINE_IS_LOST_AFTER = timedelta(seconds=30)
@@ -25,8 +26,10 @@ def engines_alive() -> QuerySet[EngineHeartbeat]:
 
 
 def oldest_due_age() -> float:
-    """How long, in seconds, the delivery that is due longest has waited; 0 when none is due. One index look-up."""
+    """How long, in seconds, the delivery due longest has waited that an engine could take; 0 when there is none."""
     moment = now()
-    due = Delivery.objects.filter(state=State.READY, due_at__lte=moment).order_by("due_at")
+    due = Delivery.objects.filter(state=State.READY, due_at__lte=moment, destination__in=claimable_ids()).order_by(
+        "due_at"
+    )
     oldest = due.values_list("due_at", flat=True).first()
     return (moment - oldest).total_seconds() if oldest else 0.0

@@ -1,4 +1,7 @@
-"""The engine's reads and writes, in sets: claim, settle, give back, rescue. Every write is compare-and-set."""
+"""The engine's reads and writes, in sets: claim, settle, give back, rescue.
+
+Every write compares and sets, or locks first what it compares.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

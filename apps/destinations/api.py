@@ -123,8 +123,8 @@ class DestinationViewSet(ProjectViewSet[Destination]):
         fields, config = split_config(request.data)
         asked = DestinationSerializer(data=fields, partial=True)
         asked.is_valid(raise_exception=True)
+        DestinationSerializer.refuse_fixed(fields)
         wanted = {name: asked.validated_data[name] for name in ("name", "event_types") if name in asked.validated_data}
-        DestinationSerializer.refuse_fixed(asked.validated_data)
         changed = services.destination_change(
             destination=self.row(), actor=principal_of(request).actor, config=config, **wanted
         )

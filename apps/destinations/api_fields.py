@@ -73,9 +73,9 @@ class DestinationSerializer(StrictSerializer):
     @staticmethod
     def refuse_fixed(validated: Mapping[str, Any]) -> None:
         """On PATCH: what a destination is, and whose, does not change; raises Invalid."""
-        fixed = [name for name in ("consumer", "secret") if name in validated]
+        fixed = [name for name in ("kind", "consumer", "secret") if name in validated]
         if fixed:
-            hint = {"consumer": "can't be changed; make another destination", "secret": "use …/rotate-secret"}
+            hint = {"kind": _FIXED, "consumer": _FIXED, "secret": "use …/rotate-secret"}
             raise Invalid("can't be changed", faults=[Fault(f"/{name}", hint[name], "immutable") for name in fixed])
 
 
@@ -90,4 +90,5 @@ class NewDestinationSerializer(DestinationSerializer):
     secret = serializers.CharField(help_text="the signing secret, `whsec_…`; shown only now")
 
 
+_FIXED = "can't be changed; make another destination"
 COMMON = frozenset(DestinationSerializer().fields)

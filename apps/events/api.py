@@ -121,6 +121,8 @@ class EventSerializer(serializers.Serializer[Any]):
 
 
 class EventDetailSerializer(EventSerializer):
+    traceparent = serializers.CharField()
+    extensions = serializers.DictField(child=serializers.CharField(), help_text="further CloudEvents attributes")
     data = DataField()  # type: ignore[assignment]
 
 

@@ -55,10 +55,14 @@ def events_accept(
     """
     catalog = catalog_of(project)
     drafts = [_draft(project, catalog, submission) for submission in submissions]
-    if atomic:
-        _refuse_all_if_any(drafts, base)
-    results = _commit(drafts, base if atomic else None)
-    _tell(drafts, results)
+    try:
+        if atomic:
+            _refuse_all_if_any(drafts, base)
+        results = _commit(drafts, base if atomic else None)
+    except Invalid as refusal:  # of the batch as a whole
+        _tell(project, drafts, [refusal] * len(drafts))
+        raise
+    _tell(project, drafts, results)
     return results
 
 
@@ -162,11 +166,11 @@ def faults_of(problem: Problem, place: str) -> list[Fault]:
     return [fault if fault.pointer.startswith(place) else fault.under(place) for fault in faults]
 
 
-def _tell(drafts: Sequence[Candidate | Problem], results: Sequence[Result]) -> None:
+def _tell(project: Project, drafts: Sequence[Candidate | Problem], results: Sequence[Result]) -> None:
     for draft, result in zip(drafts, results, strict=True):
         if isinstance(result, Problem):
-            telemetry.tell_refused("rejected")
+            telemetry.tell_rejected(project, result)
         elif result.duplicate:
-            telemetry.tell_refused("duplicate")
+            telemetry.tell_duplicate(project, result.public_id)
         elif isinstance(draft, Candidate):
             telemetry.tell_accepted(draft.event, deliveries=len(draft.deliveries))

@@ -23,7 +23,7 @@ class Submission:
     extensions: Mapping[str, str] = field(default_factory=dict)  # CloudEvents attributes we give no meaning
 
     def fingerprint(self) -> bytes:
-        """SHA-256 over all that is delivered: tells a repeat from another body under the same key."""
+        """SHA-256 over all that was submitted: tells a repeat from another body under the same key."""
         time = self.time.isoformat() if self.time else ""
         parts = (self.type, self.source, self.subject, time, self.consumer, self.ordering_key, self.dataschema)
         head = "\x1f".join((*parts, *(f"{k}\x1e{v}" for k, v in sorted(self.extensions.items()))))

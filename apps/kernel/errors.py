@@ -10,7 +10,7 @@ Problem
 ├── TooLarge 413         over a limit in bytes
 ├── Unsupported 415      a content type we do not take
 ├── Invalid 422          read, but wrong; `faults` point to where
-└── Unavailable 503      try again; `retry_after` seconds
+└── Unavailable 503      try again, as its Retry-After says
 """
 
 from collections.abc import Mapping, Sequence

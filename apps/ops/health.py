@@ -17,22 +17,27 @@ class Part:
 
     name: str
     ok: bool
+    needed: bool  # whether Trunkline can't do its work without it
     detail: str
     milliseconds: int
 
 
 def parts() -> list[Part]:
     """Database, engine, cache; each looked at now."""
-    return [_look("database", _database), _look("engine", _engine), _look("cache", _cache)]
+    return [
+        _look("database", _database),
+        _look("engine", _engine),
+        _look("cache", _cache, needed=False),  # nothing is lost without it
+    ]
 
 
-def _look(name: str, look: Callable[[], str]) -> Part:
+def _look(name: str, look: Callable[[], str], *, needed: bool = True) -> Part:
     started = monotonic()
     try:
         detail, ok = look(), True
     except Exception as error:  # whatever is wrong with it, the page must come
         detail, ok = f"{type(error).__name__}: {error}".splitlines()[0][:200], False
-    return Part(name, ok, detail, int((monotonic() - started) * 1000))
+    return Part(name, ok, needed, detail, int((monotonic() - started) * 1000))
 
 
 def _database() -> str:

@@ -12,12 +12,14 @@ from typing import NoReturn
 
 import structlog
 from django.db import connections
+from prometheus_client.multiprocess import mark_process_dead
 
 log = structlog.get_logger("trunkline.processes")
 
 GRACE = 25.0  # seconds from SIGTERM to SIGKILL
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a child that died is started again
 STEADY = 60.0  # seconds after which a child counts as healthy again
+LOOK = 0.1  # seconds between two looks at the children
 PR_SET_PDEATHSIG = 1
 
 
@@ -29,17 +31,23 @@ class Supervisor:
         self._children: dict[int, str] = {}
         self._started: dict[str, float] = {}
         self._pause = dict.fromkeys(works, FIRST_PAUSE)
+        self._due = dict.fromkeys(works, 0.0)  # by monotonic time, when each is to be started
         self._stopping = False
 
-    def run(self) -> int:
-        """Returns when every child has ended; 0 after a clean stop."""
+    def run(self) -> None:
+        """Returns when it was told to stop and every child has ended."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._stop)
-        for name in self._works:
-            self._start(name)
-        while self._children:
-            self._reap()
-        return 0
+        while self._children or not self._stopping:
+            self._start_due()
+            if not self._reap():
+                time.sleep(LOOK)
+
+    def _start_due(self) -> None:
+        for name in [name for name, due in self._due.items() if due <= time.monotonic()]:
+            if not self._stopping:
+                del self._due[name]
+                self._start(name)
 
     def _start(self, name: str) -> None:
         release_connections()
@@ -48,26 +56,23 @@ class Supervisor:
             run_child(self._works[name], parent)
         self._children[pid] = name
         self._started[name] = time.monotonic()
+        if self._stopping:  # told to while it was being made
+            _send(pid, signal.SIGTERM)
 
-    def _reap(self) -> None:
-        try:
-            pid, status = os.wait()
-        except InterruptedError:
-            return
+    def _reap(self) -> bool:
+        """Whether a child had ended; each is started again after a pause of its own."""
+        if not self._children:
+            return False
+        pid, status = os.waitpid(-1, os.WNOHANG)
         name = self._children.pop(pid, None)
-        if name is None or self._stopping:
-            return
-        pause = self._next_pause(name)
-        log.error("process.died", process=name, exit_code=os.waitstatus_to_exitcode(status), restart_in=pause)
-        if self._still_running_after(pause):
-            self._start(name)
-
-    def _still_running_after(self, seconds: float) -> bool:
-        """In small steps: a signal that arrives meanwhile must not have to wait."""
-        until = time.monotonic() + seconds
-        while not self._stopping and time.monotonic() < until:
-            time.sleep(0.1)
-        return not self._stopping
+        if name is None:
+            return False
+        forget_metrics(pid)
+        if not self._stopping:
+            pause = self._next_pause(name)
+            self._due[name] = time.monotonic() + pause
+            log.error("process.died", process=name, exit_code=os.waitstatus_to_exitcode(status), restart_in=pause)
+        return True
 
     def _next_pause(self, name: str) -> float:
         steady = time.monotonic() - self._started[name] > STEADY
@@ -119,6 +124,12 @@ def release_connections() -> None:
         connection.close()
         if hasattr(connection, "close_pool"):
             connection.close_pool()
+
+
+def forget_metrics(pid: int) -> None:
+    """A dead process' gauges must not go on counting."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def _send(pid: int, signum: int) -> None:

@@ -44,21 +44,25 @@ def _first_key() -> str | None:
 
 def banner(address: str, welcome: Welcome) -> str:
     """The text `make run` greets with."""
-    login = f"{FIRST_EMAIL} / {welcome.password}   (shown only now)" if welcome.password else "as before"
-    key = welcome.api_key or "$TRUNKLINE_API_KEY"
+    key = welcome.api_key or "$KEY"
     lost = "" if welcome.api_key else "\n  (a new key: .venv/bin/python manage.py create_project default)\n"
     return f"""
 Trunkline runs at {address}
 
-  Admin     {address}/admin/     {login}
+  Admin     {address}/admin/     {login_of(welcome)}
   API docs  {address}/api/v1/docs
   Health    {address}/readyz
 
 Publish a first event:
 
   curl {address}/api/v1/events \\
-    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
     -d '{{"type": "invoice.paid", "data": {{"id": "in_42", "amount": 1200}}}}'
 {lost}
 Stop with Ctrl-C. `make demo` shows deliveries and retries at work.
 """
+
+
+def login_of(welcome: Welcome) -> str:
+    """How to log in, as far as it can still be said."""
+    return f"{FIRST_EMAIL} / {welcome.password}   (shown only now)" if welcome.password else "as before"

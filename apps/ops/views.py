@@ -21,7 +21,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Whether Trunkline can do its work: 200, or 503 with the part that is down."""
     parts = health.parts()
-    ok = all(part.ok for part in parts)
+    ok = all(part.ok for part in parts if part.needed)
     body = {
         "status": "ok" if ok else "unavailable",
         "parts": {p.name: {"ok": p.ok, "detail": p.detail, "milliseconds": p.milliseconds} for p in parts},

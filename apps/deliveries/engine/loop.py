@@ -62,14 +62,14 @@ class Engine:
 
     async def run(self) -> None:
         """Until `stop()`."""
-        log.info("engine.started", engine=str(self.id), concurrency=self.pace.concurrency)
+        log.info("engine.started", engine_id=str(self.id), concurrency=self.pace.concurrency)
         async with AsyncExitStack() as stack:
             self._claims = await stack.enter_async_context(DatabaseThread("claims"))
             self._settles = await stack.enter_async_context(DatabaseThread("settles"))
             for name, kind in all_kinds().items():
                 self._senders[name] = await stack.enter_async_context(kind.sender())
             await self._run_loops()
-        log.info("engine.stopped", engine=str(self.id))
+        log.info("engine.stopped", engine_id=str(self.id))
 
     async def _run_loops(self) -> None:
         settling = self._watched(self._settle_loop())

@@ -10,6 +10,7 @@ from apps.deliveries.engine import telemetry
 from apps.deliveries.engine.attempt import Attempted
 from apps.destinations.services import destination_disable
 from apps.kernel.clock import now
+from apps.kernel.ids import encode
 
 log = structlog.get_logger("trunkline.engine")
 
@@ -24,7 +25,7 @@ def run_once(attempts: Sequence[Attempted]) -> None:
         _settle(attempts)
     except (DataError, IntegrityError):
         if len(attempts) == 1:
-            log.exception("attempt.unwritable", delivery=str(attempts[0].parcel.delivery_id))
+            log.exception("attempt.unwritable", delivery_id=encode("dlv", attempts[0].parcel.delivery_id))
             return
         half = len(attempts) // 2
         run_once(attempts[:half])

@@ -1,49 +1,63 @@
 """What the engine tells the outside: one wide log line and one count per attempt. Labels hold no ids and no URLs."""
 
 from collections.abc import Iterable, Set
+from typing import Any
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from apps.deliveries.engine.attempt import Attempted
+from apps.deliveries.states import Edge
 from apps.kernel.ids import encode
 
 log = structlog.get_logger("trunkline.deliveries")
 
 ATTEMPTS = Counter("trunkline_attempts", "Attempts made, by the edge they led to", ["kind", "outcome"])
 DURATION = Histogram(
-    "trunkline_attempt_seconds", "How long attempts took", ["kind"], buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 30)
+    "trunkline_attempt_duration_seconds",
+    "How long attempts took",
+    ["kind"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 30),
 )
 LOST = Counter("trunkline_attempts_lost", "Attempts whose lease ran out before they were written")
 RESCUED = Counter("trunkline_deliveries_rescued", "Deliveries taken back from a crashed engine")
+OLDEST_DUE = Gauge(
+    "trunkline_oldest_due_seconds", "How long the delivery due longest has waited", multiprocess_mode="livemax"
+)
 SENDING = Gauge("trunkline_deliveries_sending", "Deliveries in flight", multiprocess_mode="livesum")
 
 
 def tell(attempts: Iterable[Attempted], written: Set[UUID]) -> None:
     """Log and count attempts after their transaction; those not `written` lost their lease."""
     for one in attempts:
-        parcel, outcome = one.parcel, one.outcome
-        lost = parcel.delivery_id not in written
-        LOST.inc(int(lost))
-        ATTEMPTS.labels(parcel.kind, one.decision.edge).inc()
-        DURATION.labels(parcel.kind).observe(outcome.duration_ms / 1000)
-        log.info(
-            "delivery.attempted",
-            project_id=encode("prj", parcel.project_id),
-            event_id=parcel.message.id,
-            event_type=parcel.event_type,
-            delivery_id=encode("dlv", parcel.delivery_id),
-            destination_id=encode("dst", parcel.destination_id),
-            kind=parcel.kind,
-            attempt=parcel.number,
-            outcome=str(one.decision.edge),
-            status_code=outcome.status_code,
-            error=outcome.error or None,
-            detail=outcome.detail or None,
-            duration_ms=outcome.duration_ms,
-            bytes=len(parcel.message.body),
-            due_at=one.decision.due_at and one.decision.due_at.isoformat(),
-            trace=parcel.message.traceparent[3:35] or None,
-            lost=lost or None,
-        )
+        if one.parcel.delivery_id not in written:
+            LOST.inc()
+            log.warning("delivery.attempt_lost", **_fields(one))
+        elif one.decision.edge is Edge.CANCELLED:  # its destination is deleted: nothing was tried
+            log.info("delivery.cancelled", **_fields(one))
+        else:
+            ATTEMPTS.labels(one.parcel.kind, one.decision.edge).inc()
+            DURATION.labels(one.parcel.kind).observe(one.outcome.duration_ms / 1000)
+            log.info("delivery.attempted", **_fields(one))
+
+
+def _fields(one: Attempted) -> dict[str, Any]:
+    parcel, outcome = one.parcel, one.outcome
+    return {
+        "project_id": encode("prj", parcel.project_id),
+        "event_id": parcel.message.id,
+        "event_type": parcel.event_type,
+        "delivery_id": encode("dlv", parcel.delivery_id),
+        "destination_id": encode("dst", parcel.destination_id),
+        "kind": parcel.kind,
+        "attempt": parcel.number,
+        "outcome": str(one.decision.edge),
+        "status_code": outcome.status_code,
+        "error": outcome.error or None,
+        "detail": outcome.detail or None,
+        "duration_ms": outcome.duration_ms,
+        "bytes": len(parcel.message.body),
+        "due_at": one.decision.due_at and one.decision.due_at.isoformat(),
+        "trace_id": parcel.message.traceparent[3:35] or None,
+    }

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from apps.accounts.models import Project
 from apps.accounts.selectors import project_named
 from apps.accounts.services import api_key_create, project_create
 from apps.audit.services import Actor
@@ -24,8 +23,8 @@ INVOICE = {
 TYPES = {"invoice.created": "An invoice was made", "invoice.paid": "An invoice was paid in full"}
 
 
-def prepare_demo(receiver: str) -> tuple[Project, str]:
-    """The project, pointing at the receiver's address of this run, and a fresh API key."""
+def prepare_demo(receiver: str) -> str:
+    """Point the project at the receiver's address of this run; returns a fresh API key."""
     project = project_named("demo") or project_create(name="demo", actor=ACTOR)
     for name, description in TYPES.items():
         event_type_ensure(project=project, name=name, actor=ACTOR, description=description, schema=INVOICE)
@@ -41,7 +40,7 @@ def prepare_demo(receiver: str) -> tuple[Project, str]:
             consumer=consumer,
             actor=ACTOR,
         )
-    return project, api_key_create(project=project, name="demo", actor=ACTOR)[1]
+    return api_key_create(project=project, name="demo", actor=ACTOR)[1]
 
 
 def _wanted() -> Iterable[tuple[str, str, list[str], str | None]]:

@@ -56,7 +56,7 @@ def test_without_one_each_request_gets_its_own() -> None:
 def test_the_trace_is_bound_to_the_log_lines(header: str, trace: str | None) -> None:
     seen = Recorded()
     ask(seen, traceparent=header)
-    assert seen.bound.get("trace") == trace
+    assert seen.bound.get("trace_id") == trace
 
 
 def test_nothing_stays_bound_even_after_a_bug() -> None:

@@ -12,7 +12,7 @@ from apps.ops.demo.project import prepare_demo
 from apps.ops.demo.receiver import listen, receive
 from apps.ops.demo.stream import publish
 from apps.ops.processes import Supervisor
-from apps.ops.setup import banner, prepare
+from apps.ops.setup import Welcome, login_of, prepare
 from apps.ops.web import refuse_taken, run_web
 
 
@@ -33,14 +33,19 @@ class Command(BaseCommand):
         logging.getLogger().setLevel(logging.WARNING)  # the receiver's own lines tell more here
         welcome, address = prepare(), f"http://127.0.0.1:{port}"
         server = listen()
-        project, api_key = prepare_demo(f"http://127.0.0.1:{server.server_port}")
-        self.stdout.write(banner(address, welcome))
-        self.stdout.write(f"Watch {address}/admin/deliveries/delivery/ (project {project.name}). As they arrive:\n")
-        self.stdout.flush()
+        api_key = prepare_demo(f"http://127.0.0.1:{server.server_port}")
         works = {
             "receiver": lambda: receive(server),
-            "web": lambda: run_web(f"127.0.0.1:{port}", when_ready=lambda: None),
+            "web": lambda: run_web(f"127.0.0.1:{port}", when_ready=lambda: self._greet(address, welcome)),
             "engine": lambda: call_command("run_engine"),
             "stream": lambda: publish(address, api_key, rate=rate),
         }
-        raise SystemExit(Supervisor(works).run())
+        Supervisor(works).run()
+
+    def _greet(self, address: str, welcome: Welcome) -> None:
+        self.stdout.write(f"\nThe demo runs at {address}/admin/\n")
+        self.stdout.write(f"  Login {login_of(welcome)}; Deliveries shows what happens to each event.\n")
+        self.stdout.write(
+            "  `Accounting, broken on purpose` refuses everything: watch its retries. Stop with Ctrl-C.\n\n"
+        )
+        self.stdout.flush()

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from apps.ops.processes import Supervisor
 from apps.ops.setup import Welcome, banner, prepare
 from apps.ops.web import refuse_taken, run_web
+
+log = structlog.get_logger("trunkline.processes")
 
 
 class Command(BaseCommand):
@@ -23,15 +26,19 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, no_engine: bool, setup: bool, **_: Any) -> None:
         refuse_taken(host, port)
-        welcome = prepare() if setup else Welcome()
+        welcome = prepare() if setup else None
         works: dict[str, Callable[[], object]] = {
             "web": lambda: run_web(f"{host}:{port}", when_ready=lambda: self._greet(host, port, welcome))
         }
         if not no_engine:
             works["engine"] = lambda: call_command("run_engine")
-        raise SystemExit(Supervisor(works).run())
+        Supervisor(works).run()
 
-    def _greet(self, host: str, port: int, welcome: Welcome) -> None:
+    def _greet(self, host: str, port: int, welcome: Welcome | None) -> None:
+        """Whoever set it up here is told what to do next; in production a log line says enough."""
+        log.info("server.started", host=host, port=port)
+        if welcome is None:
+            return
         shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
         self.stdout.write(banner(f"http://{shown}:{port}", welcome))
         self.stdout.flush()

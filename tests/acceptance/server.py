@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from dataclasses import dataclass
 
 from tests.acceptance.client import NO_ANSWER, Client
 from tests.acceptance.installation import Installation, Running
@@ -39,26 +40,27 @@ class Server(Running):
         except NO_ANSWER:
             return False
 
-    def web(self) -> int:
-        """gunicorn's master: of the supervisor's two children the one that has children itself."""
-        return eventually(self._children)[0]
+    def family(self) -> "Family":
+        """Who is who in the process group, once all are up."""
+        return eventually(self._family, why=self.group)
 
-    def worker(self) -> int:
-        """One of gunicorn's workers."""
-        web = self.web()
-        return next(pid for pid, parent in self.group().items() if parent == web)
+    def _family(self) -> "Family | None":
+        parents = self.group()
+        children = [pid for pid, parent in parents.items() if parent == self.process.pid]
+        workers = [pid for pid, parent in parents.items() if parent in children]
+        engines = [pid for pid in children if pid not in parents.values()]
+        if len(children) != 2 or len(engines) != 1 or not workers:
+            return None
+        return Family(web=parents[workers[0]], worker=workers[0], engine=engines[0])
 
-    def engine(self) -> int:
-        """The supervisor's other child."""
-        return eventually(self._children)[1]
 
-    def _children(self) -> tuple[int, int] | None:
-        """Web and engine, once both are up."""
-        group = self.group()
-        children = [pid for pid, parent in group.items() if parent == self.process.pid]
-        web = [pid for pid in children if pid in group.values()]
-        engine = [pid for pid in children if pid not in group.values()]
-        return (web[0], engine[0]) if len(web) == len(engine) == 1 else None
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Process ids: of gunicorn's master, which has children itself, of one of those, and of the engine."""
+
+    web: int
+    worker: int
+    engine: int
 
 
 def kill(pid: int) -> None:

@@ -15,7 +15,7 @@ from tests.receiver import Receiver
 
 EVENTS = f"{API}/events"
 BATCH = f"{EVENTS}/batch"
-QUICK = 5.0  # seconds
+QUICK = 10.0  # seconds, on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -270,19 +270,21 @@ def test_a_method_nobody_offers(project: Project) -> None:
 def test_what_is_hardly_http(project: Project, sent: bytes) -> None:
     """Not every one of them can be answered; but what is answered is no 5xx, and the next caller is."""
     with socket.create_connection(("127.0.0.1", project.client.port), timeout=5) as raw:
-        raw.sendall(sent)
-        raw.shutdown(socket.SHUT_WR)
-        answer = _whatever_comes(raw)
+        answer = _whatever_comes(raw, sent)
     assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:200]
 
 
-def _whatever_comes(raw: socket.socket) -> bytes:
+def _whatever_comes(raw: socket.socket, sent: bytes) -> bytes:
     received = b""
     try:
+        raw.sendall(sent)
+        raw.shutdown(socket.SHUT_WR)
         while piece := raw.recv(65536):
             received += piece
-    except ConnectionResetError:
-        pass  # it had seen enough
+    except TimeoutError:
+        raise
+    except OSError:
+        pass  # it hung up, having seen enough
     return received
 
 

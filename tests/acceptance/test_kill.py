@@ -65,22 +65,22 @@ def _whole(server: Server) -> None:
 
 
 def _engine(server: Server) -> None:
-    _replaced(server.engine)
+    _replaced(lambda: server.family().engine)
 
 
 def _web(server: Server) -> None:
-    _replaced(server.web)
+    _replaced(lambda: server.family().web)
 
 
 def _worker(server: Server) -> None:
-    _replaced(server.worker)
+    _replaced(lambda: server.family().worker)
 
 
 def _replaced(who: Callable[[], int]) -> None:
     """Kill it, and wait for its successor."""
     before = who()
     kill(before)
-    eventually(lambda: who() != before, patience=30)
+    eventually(lambda: who() != before)
 
 
 def _supervisor(server: Server) -> None:

@@ -11,7 +11,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     TRUNKLINE_ENV=production \
-    TRUNKLINE_DATA_DIR=/var/lib/trunkline
+    TRUNKLINE_DATA_DIR=/var/lib/trunkline \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 WORKDIR /srv/trunkline
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin trunkline \
     && install -d -o trunkline -g trunkline /var/lib/trunkline

@@ -51,7 +51,3 @@ def api_keys(project: Project) -> QuerySet[ApiKey]:
 
 def memberships(project: Project) -> QuerySet[Membership]:
     return Membership.objects.filter(project=project).select_related("user", "role")
-
-
-def projects_of_user(user_id: UUID) -> QuerySet[Project]:
-    return Project.objects.filter(memberships__user=user_id)

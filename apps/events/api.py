@@ -16,7 +16,7 @@ from apps.kernel.errors import Fault, Invalid
 from apps.kernel.serializers import PublicIdField, StrictSerializer
 from apps.kernel.views import ProjectViewSet
 
-NAME = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+NAME = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z"
 
 
 @extend_schema_field(

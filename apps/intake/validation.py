@@ -18,7 +18,8 @@ def schema_version(catalog: Catalog, submission: Submission, *, registered_only:
     if not versions:
         return None
     version = _named_version(versions, submission.dataschema)
-    faults = schemas.faults(schemas.validator(versions[version]), strict_json.decode(submission.data))
+    data = strict_json.decode(submission.data)
+    faults = schemas.faults(schemas.validator(versions[version]), data, size=len(submission.data))
     if faults:
         detail = f"data does not match version {version} of the schema of {submission.type}"
         raise Invalid(detail, code="schema_mismatch", faults=faults)

@@ -33,9 +33,6 @@ class Extensions:
     others: Mapping[str, str] = field(default_factory=dict)
 
 
-NONE = Extensions()
-
-
 def read(attributes: Mapping[str, object]) -> Extensions:
     """The attributes sorted out; only for those without `faults_in`. Null is the same as not there."""
     texts = {name: _canonical(value) for name, value in attributes.items() if value is not None}

@@ -38,11 +38,6 @@ class Receiver(BaseHTTPRequestHandler):
         """No second line for each request."""
 
 
-def receive(server: ThreadingHTTPServer) -> None:
-    """Serve until the process ends."""
-    server.serve_forever()
-
-
 def listen() -> ThreadingHTTPServer:
     """A receiver at a free port of this machine, listening already."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)

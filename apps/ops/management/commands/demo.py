@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from apps.ops.demo.project import prepare_demo
-from apps.ops.demo.receiver import listen, receive
+from apps.ops.demo.receiver import listen
 from apps.ops.demo.stream import publish
 from apps.ops.processes import Supervisor
 from apps.ops.setup import Welcome, login_of, prepare
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         server = listen()
         api_key = prepare_demo(f"http://127.0.0.1:{server.server_port}")
         works = {
-            "receiver": lambda: receive(server),
+            "receiver": server.serve_forever,
             "web": lambda: run_web(f"127.0.0.1:{port}", when_ready=lambda: self._greet(address, welcome)),
             "engine": lambda: call_command("run_engine"),
             "stream": lambda: publish(address, api_key, rate=rate),

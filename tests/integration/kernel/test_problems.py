@@ -1,6 +1,10 @@
 """Whatever goes wrong, the answer is a problem (RFC 9457) and says so in its content type."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from tests.integration.cast import Answer, Caller, call
@@ -110,6 +114,19 @@ def test_422_for_filters_that_make_no_sense(owner: Caller, path: str, parameter:
     answer = owner.get(path)
     assert answer.status == 422
     assert [pointer for pointer, _ in answer.faults] == [f"?{parameter}"]
+
+
+def away(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    raise OperationalError("connection to hunter2@db refused")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_503_while_the_database_is_away(owner: Caller, method: str) -> None:
+    with connection.execute_wrapper(away):
+        answer = call(method, "events", {"type": "a", "data": 1}, key=owner.key)
+    assert_problem(answer, 503, "unavailable", "/api/v1/events")
+    assert int(answer.headers["retry-after"]) > 0
+    assert b"hunter2" not in answer.content
 
 
 @pytest.mark.parametrize("path", ["/bug", "/api/v1/bug"])

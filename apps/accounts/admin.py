@@ -9,6 +9,8 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.accounts.admin_forms import ApiKeyForm, MembershipForm, NewUserForm, UserForm
@@ -206,6 +208,9 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
         return self.show_once(request, obj, what="API key", text=obj.__dict__.pop("shown_once"))
 
 
+PASSWORD = ("Password", {"fields": ("password_page",)})
+
+
 @admin.register(User)
 class UserAdmin(OnlySuperusersWrite, DjangoUserAdmin, ScopedAdmin[User]):  # type: ignore[misc, type-arg, unused-ignore]
     """People. They are not deleted but made inactive: the audit trail names them."""
@@ -221,19 +226,30 @@ class UserAdmin(OnlySuperusersWrite, DjangoUserAdmin, ScopedAdmin[User]):  # typ
     list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "seen")
     list_filter = ("is_active", "is_staff", "is_superuser")
     filter_horizontal = ("groups", "user_permissions")
-    readonly_fields = ("last_login", "created_at")
+    readonly_fields = ("password_page", "last_login", "created_at")
     fieldsets = (
-        (None, {"fields": ("email", "name", "password")}),
+        (None, {"fields": ("email", "name")}),
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
         ("Times", {"fields": ("last_login", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2", "is_staff")}),)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Passwords are the matter of those who may set them."""
+        sets = super().get_fieldsets(request, obj)
+        return (*sets, PASSWORD) if obj and self.has_change_permission(request, obj) else sets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).distinct()  # one may be met in several projects
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @display("password")
+    def password_page(self, user: User) -> SafeString:
+        """In place of its hash, of which not even the start is anybody's business."""
+        page = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('<a class="text-link" href="{}">Set a new one</a>', page)
 
     @display("last login")
     def seen(self, user: User) -> SafeString | str:

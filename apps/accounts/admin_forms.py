@@ -3,17 +3,12 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
 
 from apps.accounts.models import ApiKey, Membership, User
 from apps.accounts.scopes import ROLES, SCOPES
-from apps.kernel.admin.unfold import (
-    AdminUserCreationForm,
-    CheckboxSelectMultiple,
-    Select,
-    TextInput,
-    UserChangeForm,
-)
+from apps.kernel.admin.unfold import AdminUserCreationForm, CheckboxSelectMultiple, Select, TextInput
 
 
 class MembershipForm(forms.ModelForm[Membership]):
@@ -60,11 +55,13 @@ class NewUserForm(AdminUserCreationForm[User]):
 
 
 class UserForm(UserChangeForm[User]):
-    """Everything but the password, which has a page of its own."""
+    """Everything but the password, which has a page of its own; here not even its hash is a field."""
+
+    password = None  # type: ignore[assignment]
 
     class Meta:
         model = User
-        fields = ("email", "name", "password", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+        fields = ("email", "name", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
     def clean_email(self) -> Any:
         return _email(self)

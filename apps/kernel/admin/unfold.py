@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from django.contrib.admin import FieldListFilter as RangeDateTimeFilter
     from django.contrib.admin import ModelAdmin, SimpleListFilter, TabularInline
     from django.contrib.admin.views.main import ChangeList
-    from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
+    from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
     from django.forms import CheckboxSelectMultiple, Select, Textarea, TextInput
 
     class DropdownFilter(SimpleListFilter):
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 else:
     from unfold.admin import ModelAdmin, TabularInline
-    from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+    from unfold.forms import AdminPasswordChangeForm
     from unfold.forms import BaseDialogForm as DialogForm
     from unfold.forms import UserCreationForm as AdminUserCreationForm
     from unfold.views import ChangeList
@@ -51,7 +51,6 @@ __all__ = [
     "TabularInline",
     "TextInput",
     "Textarea",
-    "UserChangeForm",
     "display",
     "unfold_action",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import Group
+from django.urls import reverse
 
 from apps.accounts.models import ApiKey, Membership, Project, User
 from apps.accounts.roles import role_named
@@ -160,6 +161,26 @@ def test_a_person_is_made_with_a_hashed_password_and_logs_in(root: Person) -> No
     assert password not in ada.password
     assert authenticate(username="ada@example.com", password=password) == ada
     assert ada.password not in text_of(root.get("accounts_user_change", ada.pk))
+
+
+def test_no_page_shows_any_of_a_password_hash(root: Person, project: Project) -> None:
+    ada = User.objects.create_user("ada@example.com", "irrelevant")
+    member_add(project=project, email=ada.email, role=VIEWER, actor=ACTOR)
+    _, salt, digest = ada.password.split("$")
+    looker = staff("looker@example.com", project, permissions="view_")
+    for person in (looker, root):
+        shown = text_of(person.get("accounts_user_change", ada.pk))
+        assert ada.email in shown
+        assert [part for part in (salt, digest, f"{salt[:2]}*", f"{digest[:6]}*") if part in shown] == []
+    set_password = reverse("admin:auth_user_password_change", args=[ada.pk])
+    assert set_password in text_of(root.get("accounts_user_change", ada.pk))
+    assert set_password not in text_of(looker.get("accounts_user_change", ada.pk))
+
+
+def test_saving_a_person_leaves_the_password(root: Person) -> None:
+    ada = User.objects.create_user("ada@example.com", "correct horse battery")
+    root.post("accounts_user_change", ada.pk, email="ada@example.com", is_active="on", password="evil")
+    assert authenticate(username="ada@example.com", password="correct horse battery") == ada
 
 
 def test_an_address_is_taken_whatever_its_case(root: Person) -> None:

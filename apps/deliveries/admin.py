@@ -52,6 +52,7 @@ MARKS = {Edge.SUCCEEDED: GOOD, Edge.FAILED: WAITING, Edge.REJECTED: BAD, Edge.EX
 class DeliveryAdmin(DataPlaneAdmin[Delivery]):
     """One event to one destination: where it stands, what was tried, what was sent."""
 
+    write_scope = "deliveries:write"
     id_lookups = {
         "dlv": "pk",
         "evt": "event_id",

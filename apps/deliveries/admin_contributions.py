@@ -20,6 +20,7 @@ from apps.kernel.clock import now
 from apps.kernel.errors import Conflict
 
 MOST_SHOWN = 100  # deliveries on an event's page
+SCOPE = "deliveries:write"  # whosever page it is: what is written are deliveries
 
 
 class RecoveryForm(DialogForm):
@@ -39,7 +40,7 @@ class RecoveryForm(DialogForm):
     )
 
 
-@row_action("Replay", question="Deliver it again to all destinations that want its type now.", icon="replay")
+@row_action("Replay", question="Deliver it again to all destinations that want its type now.", icon="replay", scope=SCOPE)
 def replay(page: Any, request: HttpRequest, event: Event) -> str:
     destinations = wanting(event.project, event.type, event.consumer)
     if not destinations:
@@ -48,13 +49,13 @@ def replay(page: Any, request: HttpRequest, event: Event) -> str:
     return f"{event.public_id}: {len(made)} deliveries"
 
 
-@row_action("Send test event", question="It is sent an event of type trunkline.test at once.", icon="send")
+@row_action("Send test event", question="It is sent an event of type trunkline.test at once.", icon="send", scope=SCOPE)
 def send_test(page: Any, request: HttpRequest, destination: Destination) -> str:
     delivery = destination_test(destination=_live(destination), actor=Actor(**acting(request)))
     return f"{delivery.public_id} is on its way to {destination}"
 
 
-@row_action("Recover", question="Send again what was given up.", icon="restore", form=RecoveryForm)
+@row_action("Recover", question="Send again what was given up.", icon="restore", form=RecoveryForm, scope=SCOPE)
 def recover(page: Any, request: HttpRequest, destination: Destination, *, hours: int) -> str:
     since = now() - timedelta(hours=hours)
     count = destination_recover(destination=_live(destination), since=since, actor=Actor(**acting(request)))

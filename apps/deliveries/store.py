@@ -4,7 +4,7 @@ Every write compares and sets, or locks first what it compares.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,21 +49,22 @@ def deliveries_for(event: Event, destination_ids: Iterable[UUID]) -> list[Delive
     ]
 
 
-def claim(*, limit: int, now: datetime, lease_until: datetime) -> list[Delivery]:
-    """Take up to `limit` due deliveries, with their event and destination. Three statements.
+def claim(*, limit: int, now: datetime, lease_until: datetime, but_not: Collection[UUID] = ()) -> list[Delivery]:
+    """Take up to `limit` due deliveries, with their destination; none of the destinations in `but_not`.
 
     Engines beside this one skip the rows that are locked here; SQLite has one writer at a time anyhow.
     """
     claim_id = new_uuid()
     with transaction.atomic():
         due = Delivery.objects.filter(state=State.READY, due_at__lte=now, destination__in=claimable_ids())
+        due = due.exclude(destination__in=but_not) if but_not else due
         locked = due.order_by("due_at").select_for_update(skip_locked=True)
         ids = list(locked.values_list("pk", flat=True)[:limit])
         Delivery.objects.filter(pk__in=ids).update(
             state=advance(State.READY, Edge.CLAIMED), reason=Edge.CLAIMED, claim=claim_id, lease_until=lease_until
         )
     # By the claim, not the ids: somebody may have cancelled one meanwhile.
-    return list(Delivery.objects.filter(pk__in=ids, claim=claim_id).select_related("event", "destination"))
+    return list(Delivery.objects.filter(pk__in=ids, claim=claim_id).select_related("destination"))
 
 
 @transaction.atomic
@@ -130,9 +131,11 @@ def rescue(*, now: datetime, limit: int) -> int:
         return _release(Delivery.objects.filter(pk__in=ids), Edge.RESCUED)
 
 
-def give_back(claims: dict[UUID, UUID]) -> int:
-    """Return what this engine holds, by delivery its claim, as not tried; returns how many."""
-    held = Delivery.objects.filter(pk__in=claims, state=State.SENDING, claim__in=set(claims.values()))
+def give_back(held_by: Iterable[tuple[UUID, UUID]]) -> int:
+    """Return what this engine holds, pairs of delivery and claim, as not tried; returns how many."""
+    pairs = list(held_by)
+    claims = {claim_id for _, claim_id in pairs}
+    held = Delivery.objects.filter(pk__in=[pk for pk, _ in pairs], state=State.SENDING, claim__in=claims)
     return _release(held, Edge.INTERRUPTED)
 
 

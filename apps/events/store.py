@@ -1,9 +1,11 @@
 """Set-oriented writes of the intake: keys and events, in a handful of statements however many."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
+
+from django.db.models.functions import Length
 
 from apps.events.models import Event, IdempotencyKey
 from apps.kernel.contention import Contended
@@ -43,6 +45,11 @@ def keys_claim(claims: Sequence[KeyClaim]) -> dict[UUID, KeyClaim]:
     if len(found) < len(rows):  # whoever held a key let go of it again, after our insert had given way
         raise Contended("an idempotency key was taken back")
     return found
+
+
+def data_sizes(event_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """How many bytes of data each event has, without reading them."""
+    return dict(Event.objects.filter(pk__in=set(event_ids)).values_list("pk", Length("data")))
 
 
 def events_insert(events: Sequence[Event]) -> None:

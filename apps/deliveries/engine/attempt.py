@@ -1,5 +1,6 @@
 """One attempt, from parcel to settlement: send, judge, decide, record. Nothing here touches the database."""
 
+from asyncio import CancelledError
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,7 +55,7 @@ def _printable(text: str) -> str:
 
 
 async def attempt(parcel: Parcel, senders: Mapping[str, Sender]) -> Attempted:
-    """Make one attempt. Raises nothing but CancelledError."""
+    """Make one attempt. Raises nothing but CancelledError: a parcel without an end would hold its place for ever."""
     started_at = now()
     outcome = await _outcome(parcel, senders)
     return Attempted(parcel, outcome, _decision(parcel, outcome), started_at)
@@ -65,14 +66,16 @@ async def _outcome(parcel: Parcel, senders: Mapping[str, Sender]) -> Outcome:
         return Outcome(error=parcel.target, detail="the destination can't be sent to")
     try:
         return await senders[parcel.kind].send(parcel.target, parcel.message)
-    except Exception as error:  # a fault in a sender is this attempt's end, not the engine's
+    except (CancelledError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # also a panic in a library's native code, which is no Exception
         return Outcome(error="internal_error", detail=f"{type(error).__name__} in the sender")
 
 
 def _decision(parcel: Parcel, outcome: Outcome) -> Decision:
+    """A status decides, also where the rest of the answer did not come in time: the receiver has spoken."""
     if parcel.target is Obstacle.DELETED:
         return Decision(Edge.CANCELLED)
     moment = now()
-    status_code = None if outcome.error else outcome.status_code
-    verdict = judge(status_code, outcome.retry_after, moment)
+    verdict = judge(outcome.status_code, outcome.retry_after, moment)
     return decide(verdict, failures=parcel.failures, now=moment, random=random())  # noqa: S311 (jitter)

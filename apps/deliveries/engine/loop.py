@@ -4,6 +4,8 @@ However it dies, nothing is lost: what it held is a row in state `sending` with 
 """
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from django.db import DatabaseError, InterfaceError
 from apps.deliveries import store
 from apps.deliveries.engine import claimer, heartbeat, rescuer, settler
 from apps.deliveries.engine.attempt import Attempted, attempt
+from apps.deliveries.engine.claimer import Room
 from apps.deliveries.engine.database import DatabaseThread
 from apps.deliveries.engine.parcel import Parcel
 from apps.destinations.kinds import Sender, all_kinds
@@ -25,12 +28,16 @@ from apps.kernel.ids import new_uuid
 
 log = structlog.get_logger("trunkline.engine")
 
+type Held = tuple[UUID, UUID]  # a delivery and the claim that holds it
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How much and how often; seconds where not said otherwise."""
 
     concurrency: int = 256  # deliveries held at once
+    held_bytes: int = 64_000_000  # of their bodies, together
+    share: float = 0.25  # of the places that one destination may have: one that hangs leaves the others room
     claim_set: int = 200  # deliveries taken by one claim
     settle_set: int = 500
     lease: timedelta = timedelta(seconds=60)
@@ -47,7 +54,8 @@ class Engine:
     def __init__(self, pace: Pace | None = None) -> None:
         self.id = new_uuid()
         self.pace = pace or Pace()
-        self._held: dict[UUID, Parcel] = {}
+        self._held: dict[Held, Parcel] = {}
+        self._behind = False  # with settling, since the database failed
         self._done: asyncio.Queue[Attempted] = asyncio.Queue()
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -99,27 +107,41 @@ class Engine:
 
     async def _claim_loop(self) -> None:
         while not self._stopping.is_set():
+            began = time.monotonic()
             parcels = await self._guarded(self._claim) or []
             for parcel in parcels:
                 self._start(parcel)
-            if not parcels:
-                await self._pause(self.pace.idle)
+            if not parcels:  # a look that was dear is not repeated soon
+                await self._pause(max(self.pace.idle, 5 * (time.monotonic() - began)))
 
     async def _claim(self) -> list[Parcel]:
         await self._wait_for_room()
-        limit = min(self.pace.claim_set, self.pace.concurrency - len(self._held))
         if self._stopping.is_set():
             return []
-        return await self._claims.run(claimer.run_once, limit=limit, lease=self.pace.lease)
+        return await self._claims.run(claimer.run_once, room=self._room_left(), lease=self.pace.lease)
 
     async def _wait_for_room(self) -> None:
         """Claim only what can be sent at once, so that no lease runs out while a parcel waits."""
-        while len(self._held) >= self.pace.concurrency and not self._stopping.is_set():
+        while self._is_full() and not self._stopping.is_set():
             self._room.clear()
             await self._room.wait()
 
+    def _is_full(self) -> bool:
+        return len(self._held) >= self.pace.concurrency or (bool(self._held) and self._bytes_left() <= 0)
+
+    def _bytes_left(self) -> int:
+        return self.pace.held_bytes - sum(len(parcel.message.body) for parcel in self._held.values())
+
+    def _room_left(self) -> Room:
+        return Room(
+            places=min(self.pace.claim_set, self.pace.concurrency - len(self._held)),
+            bytes=self._bytes_left(),
+            share=max(1, int(self.pace.concurrency * self.pace.share)),
+            taken=Counter(parcel.destination_id for parcel in self._held.values()),
+        )
+
     def _start(self, parcel: Parcel) -> None:
-        self._held[parcel.delivery_id] = parcel
+        self._held[parcel.delivery_id, parcel.claim] = parcel
         task = asyncio.create_task(self._send(parcel))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -135,6 +157,7 @@ class Engine:
             written = False
             while not written:  # a fault waits before it answers
                 written = await self._guarded(partial(self._settle, attempts)) or False
+                self._behind = not written or (self._behind and not self._done.empty())
             self._done_with(attempts)
 
     async def _next_done(self) -> list[Attempted]:
@@ -149,13 +172,15 @@ class Engine:
 
     def _done_with(self, attempts: list[Attempted]) -> None:
         for one in attempts:
-            self._held.pop(one.parcel.delivery_id, None)
+            self._held.pop((one.parcel.delivery_id, one.parcel.claim), None)
             self._done.task_done()
         self._room.set()
 
     # The side loops
 
     async def _rescue(self) -> None:
+        if self._behind:  # our own leases may be over: first write what was sent, then rescue
+            return
         if rescued := await self._settles.run(rescuer.run_once):
             log.warning("deliveries.rescued", count=rescued)
 
@@ -194,9 +219,8 @@ class Engine:
         await self._guarded(self._give_back)
 
     async def _give_back(self) -> None:
-        claims = {pk: parcel.claim for pk, parcel in self._held.items()}
-        if claims:
-            given_back = await self._settles.run(store.give_back, claims)
+        if self._held:
+            given_back = await self._settles.run(store.give_back, list(self._held))
             log.info("deliveries.given_back", count=given_back)
         await self._settles.run(heartbeat.stop, self.id)
 

@@ -11,7 +11,8 @@ from apps.destinations.kinds import Message, Target, all_kinds
 from apps.destinations.models import Destination, Secret
 from apps.destinations.sealing import Unsealable
 from apps.destinations.selectors import live_secrets, target_of
-from apps.kernel.ids import encode
+from apps.events.models import Event
+from apps.events.selectors import events_by_id
 
 
 class Obstacle(StrEnum):
@@ -39,14 +40,20 @@ class Parcel:
 
 
 def pack(deliveries: Iterable[Delivery]) -> list[Parcel]:
-    """Parcels from claimed rows; one query for all their secrets."""
+    """Parcels from claimed rows; one query for their secrets, and one for their events, each made once."""
     rows = list(deliveries)
     if not rows:
         return []
     secrets = live_secrets({row.destination_id for row in rows})
     targets = {row.destination_id: row.destination for row in rows}
     ready = {pk: _target(destination, secrets.get(pk, [])) for pk, destination in targets.items()}
-    return [_parcel(row, ready[row.destination_id]) for row in rows]
+    events = {event.pk: (event.type, _message(event)) for event in events_by_id({row.event_id for row in rows})}
+    return [_parcel(row, ready[row.destination_id], *events[row.event_id]) for row in rows]
+
+
+def _message(event: Event) -> Message:
+    body = webhook_body(event.type, event.time, bytes(event.data))
+    return Message(id=event.public_id, body=body, traceparent=event.traceparent)
 
 
 def _target(destination: Destination, secrets: Sequence[Secret]) -> Target | Obstacle:
@@ -55,14 +62,15 @@ def _target(destination: Destination, secrets: Sequence[Secret]) -> Target | Obs
         return Obstacle.DELETED
     if destination.kind not in all_kinds():
         return Obstacle.UNKNOWN_KIND
+    if not secrets:  # it was deleted since it was claimed: nothing goes out unsigned
+        return Obstacle.UNSEALABLE
     try:
         return target_of(destination, secrets)
     except Unsealable:
         return Obstacle.UNSEALABLE
 
 
-def _parcel(row: Delivery, target: Target | Obstacle) -> Parcel:
-    event = row.event
+def _parcel(row: Delivery, target: Target | Obstacle, event_type: str, message: Message) -> Parcel:
     assert row.claim is not None  # the database's CHECK: sending rows have one
     return Parcel(
         delivery_id=row.pk,
@@ -70,13 +78,9 @@ def _parcel(row: Delivery, target: Target | Obstacle) -> Parcel:
         project_id=row.project_id,
         destination_id=row.destination_id,
         kind=row.destination.kind,
-        event_type=event.type,
+        event_type=event_type,
         number=row.attempts + 1,
         failures=row.failures,
         target=target,
-        message=Message(
-            id=encode("evt", row.event_id),
-            body=webhook_body(event.type, event.time, bytes(event.data)),
-            traceparent=event.traceparent,
-        ),
+        message=message,
     )

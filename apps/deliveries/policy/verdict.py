@@ -35,13 +35,16 @@ def judge(status_code: int | None, retry_after: str, now: datetime) -> Verdict:
 
 def parse_retry_after(text: str, now: datetime) -> datetime | None:
     """Seconds or an HTTP date (RFC 9110 §10.2.3), at most 24 hours ahead; None for the past or nonsense."""
-    text = text.strip()
+    latest = now + LONGEST_RETRY_AFTER
+    try:
+        moment = _moment(text.strip(), now)
+        return min(moment, latest) if moment > now else None
+    except (ValueError, OverflowError):  # an offset of a billion hours overflows, also when it is compared
+        return None
+
+
+def _moment(text: str, now: datetime) -> datetime:
     if text.isascii() and text.isdigit():
-        moment = now + min(timedelta(seconds=int(text[:9])), LONGEST_RETRY_AFTER)
-    else:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(moment, now + LONGEST_RETRY_AFTER) if moment > now else None
+        return now + timedelta(seconds=int(text[:9]))
+    moment = parsedate_to_datetime(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -74,7 +74,7 @@ def test_a_stopped_engine_claims_nothing_more(receiver: Receiver, project: Proje
 
 def test_no_more_is_claimed_than_the_pace_allows(receiver: Receiver, project: Project) -> None:
     fill(receiver, project, 12, "/hang")
-    run_until(lambda _: receiver.wait_for(3), concurrency=3, grace=0.05)
+    run_until(lambda _: receiver.wait_for(3), concurrency=3, share=1.0, grace=0.05)
     assert Counter(Delivery.objects.values_list("reason", flat=True)) == {Edge.INTERRUPTED: 3, "": 9}
 
 
@@ -214,7 +214,24 @@ def test_a_person_cancels_what_is_in_flight(receiver: Receiver, project: Project
     with watched_lines() as lines, Running():
         receiver.wait_for(1)
         assert store.cancel(Delivery.objects.all(), now=now()) == 1
-        [line] = lines.wait_for("delivery.attempted")
-    assert line["lost"] is True
+        [line] = lines.wait_for("delivery.attempt_lost")
+    assert (line["outcome"], line["status_code"]) == ("succeeded", 200)
     assert states() == {State.CANCELLED: 1}
     assert not Attempt.objects.exists()
+
+
+def test_one_destination_that_hangs_leaves_the_others_room(receiver: Receiver, project: Project) -> None:
+    hanging = a_destination(project, receiver.url("/hang"))
+    for _ in range(20):
+        a_delivery(an_event(project), hanging)
+    fill(receiver, project, 1)
+    run_until(attempted(1), concurrency=4, share=0.5, grace=0.05)
+    assert states() == {State.DELIVERED: 1, State.READY: 20}
+
+
+def test_bodies_beyond_the_budget_wait_their_turn(receiver: Receiver, project: Project) -> None:
+    """None of them fits within it; each is sent all the same, alone."""
+    for _ in range(4):
+        a_delivery(an_event(project, data=b'"' + b"x" * 900 + b'"'), a_destination(project, receiver.url("/hook")))
+    run_until(attempted(4), held_bytes=100)
+    assert states() == {State.DELIVERED: 4}

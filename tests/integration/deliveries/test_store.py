@@ -161,7 +161,7 @@ def test_giving_back_is_no_attempt_and_touches_only_ones_own(sending: Callable[[
     assert stolen.claim
     claims = {mine.pk: mine.claim, stolen.pk: stolen.claim}
     rescued_and_claimed_again(stolen)
-    assert store.give_back(claims) == 1
+    assert store.give_back(claims.items()) == 1
     row = Delivery.objects.get(pk=mine.pk)
     assert (row.state, row.reason, row.attempts) == (State.READY, Edge.INTERRUPTED, 0)
     assert Delivery.objects.get(pk=stolen.pk).state == State.SENDING

@@ -67,11 +67,12 @@ async def test_a_failure_is_due_again_by_the_schedule() -> None:
     assert timedelta(seconds=0.9 * 1_800) <= waits <= timedelta(seconds=1.1 * 1_800 + 5)  # the third failure: 30 min
 
 
-async def test_a_status_beside_an_error_does_not_count() -> None:
-    settlement = (await attempted(Outcome(status_code=200, error="timeout"))).settlement()
-    assert settlement.edge is Edge.FAILED
+@pytest.mark.parametrize(("status_code", "edge"), [(200, Edge.SUCCEEDED), (410, Edge.REJECTED), (500, Edge.FAILED)])
+async def test_a_status_counts_though_the_rest_of_the_answer_never_came(status_code: int, edge: Edge) -> None:
+    settlement = (await attempted(Outcome(status_code=status_code, error="timeout"))).settlement()
+    assert settlement.edge is edge
     assert settlement.attempt is not None
-    assert (settlement.attempt.status_code, settlement.attempt.error) == (200, "timeout")
+    assert (settlement.attempt.status_code, settlement.attempt.error) == (status_code, "timeout")
 
 
 async def test_the_last_failure_exhausts() -> None:
@@ -95,9 +96,19 @@ async def test_a_kind_without_a_sender_is_a_failed_attempt() -> None:
     assert (await attempt(PARCEL, {})).decision.edge is Edge.FAILED
 
 
-async def test_cancellation_passes_through() -> None:
-    with pytest.raises(asyncio.CancelledError):
-        await attempt(PARCEL, {"scripted": Scripted(lambda: fail(asyncio.CancelledError()))})
+class Panic(BaseException):
+    """As libraries in other languages raise it: no Exception."""
+
+
+async def test_a_panic_in_a_library_is_a_failed_attempt() -> None:
+    done = await attempt(PARCEL, {"scripted": Scripted(lambda: fail(Panic()))})
+    assert (done.decision.edge, done.outcome.error) == (Edge.FAILED, "internal_error")
+
+
+@pytest.mark.parametrize("end", [asyncio.CancelledError, SystemExit])
+async def test_cancellation_passes_through(end: type[BaseException]) -> None:
+    with pytest.raises(end):
+        await attempt(PARCEL, {"scripted": Scripted(lambda: fail(end()))})
 
 
 @pytest.mark.parametrize("obstacle", Obstacle)

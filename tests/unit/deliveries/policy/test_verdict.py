@@ -50,6 +50,8 @@ def test_only_429_and_503_may_ask_to_wait(status_code: int, heeded: bool) -> Non
 
 
 RETRY_AFTER = [
+    ("Mon, 01 Jan 2030 00:00:00 +99999999999999999", None),  # an offset no clock has
+    ("Fri, 31 Dec 9999 23:59:59 -2359", after(86_400)),  # past the last year when put into UTC
     ("0", None),
     ("1", after(1)),
     (" 120 ", after(120)),

@@ -1,0 +1,107 @@
+"""What an engine takes: as much as it has room for, and of no destination more than its share."""
+
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from apps.accounts.models import Project
+from apps.deliveries.engine.claimer import Room, run_once
+from apps.deliveries.models import Delivery
+from apps.deliveries.states import Edge, State
+from apps.destinations.kinds import Target
+from apps.destinations.models import Destination
+from apps.destinations.services import destination_delete
+from apps.kernel.clock import now
+from tests.integration.cast import ACTOR, a_delivery, a_destination, an_event
+
+pytestmark = pytest.mark.django_db
+LEASE = timedelta(seconds=60)
+MUCH = 1_000_000
+
+
+def fill(destination: Destination, count: int, size: int = 10) -> None:
+    """So many deliveries, due for a while, of events of that many bytes."""
+    for _ in range(count):
+        event = an_event(destination.project, data=b'"' + b"x" * (size - 2) + b'"')
+        a_delivery(event, destination, due_at=now() - LEASE)
+
+
+def claimed(room: Room) -> Counter[UUID]:
+    """By destination, how many were taken."""
+    return Counter(parcel.destination_id for parcel in run_once(room=room, lease=LEASE))
+
+
+def waiting() -> int:
+    return Delivery.objects.filter(state=State.READY, claim=None, attempts=0).count()
+
+
+def test_a_parcel_is_complete(project: Project) -> None:
+    destination = a_destination(project)
+    row = a_delivery(an_event(project, data=b'{"a":1}'), destination, attempts=4, failures=2)
+    [parcel] = run_once(room=Room(places=5, bytes=MUCH, share=5), lease=LEASE)
+    assert (parcel.delivery_id, parcel.project_id, parcel.destination_id) == (row.pk, project.pk, destination.pk)
+    assert (parcel.number, parcel.failures, parcel.kind) == (5, 2, "webhook")
+    assert (parcel.message.id, parcel.event_type) == (row.event.public_id, "invoice.paid")
+    assert parcel.message.body.endswith(b'"data":{"a":1}}')
+    assert isinstance(parcel.target, Target)
+    assert len(parcel.target.secrets) == 1
+    row.refresh_from_db()
+    assert (row.state, row.claim) == (State.SENDING, parcel.claim)
+
+
+def test_no_more_than_there_are_places(project: Project) -> None:
+    fill(a_destination(project), 5)
+    assert claimed(Room(places=3, bytes=MUCH, share=9)).total() == 3
+    assert waiting() == 2
+
+
+def test_no_destination_has_more_than_its_share(project: Project) -> None:
+    busy, quiet = a_destination(project), a_destination(project)
+    fill(busy, 9)
+    fill(quiet, 1)
+    first = claimed(Room(places=8, bytes=MUCH, share=4))
+    assert first == {busy.pk: 4}
+    assert waiting() == 6
+    given_back = Delivery.objects.filter(state=State.READY, reason=Edge.INTERRUPTED)
+    assert {(row.attempts, row.failures) for row in given_back} == {(0, 0)}  # it was no attempt
+    second = claimed(Room(places=4, bytes=MUCH, share=4, taken=first))
+    assert second == {quiet.pk: 1}  # the busy one has its share, and is not even looked at
+
+
+def test_bodies_must_fit_together(project: Project) -> None:
+    destination = a_destination(project)
+    fill(destination, 5, size=1_000)
+    assert claimed(Room(places=5, bytes=2_500, share=5)).total() == 2
+    assert waiting() == 3
+
+
+def test_one_that_fits_nowhere_goes_alone(project: Project) -> None:
+    destination = a_destination(project)
+    fill(destination, 2, size=5_000)
+    assert claimed(Room(places=5, bytes=1_000, share=5)).total() == 1
+    assert claimed(Room(places=5, bytes=1_000, share=5, taken={destination.pk: 1})).total() == 0
+    assert waiting() == 1
+
+
+def test_an_event_to_many_is_read_once(project: Project) -> None:
+    event = an_event(project)
+    for _ in range(3):
+        a_delivery(event, a_destination(project))
+    parcels = run_once(room=Room(places=5, bytes=MUCH, share=5), lease=LEASE)
+    assert len(parcels) == 3
+    assert len({id(parcel.message.body) for parcel in parcels}) == 1
+
+
+def test_one_deleted_since_is_not_sent_unsigned(project: Project) -> None:
+    """Its secrets are erased with it, and nothing may go out without a signature."""
+    destination = a_destination(project)
+    fill(destination, 1)
+    destination.secrets.all().delete()
+    [parcel] = run_once(room=Room(places=5, bytes=MUCH, share=5), lease=LEASE)
+    assert parcel.target == "secrets_unreadable"
+    destination_delete(destination=destination, actor=ACTOR)
+    fill(destination, 1)
+    [parcel] = run_once(room=Room(places=5, bytes=MUCH, share=5), lease=LEASE)
+    assert parcel.target == "destination_deleted"

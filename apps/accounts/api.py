@@ -53,7 +53,11 @@ class ApiKeyViewSet(ProjectViewSet[ApiKey]):
         principal = principal_of(request)
         wanted: dict[str, Any] = {"scopes": principal.scopes, **asked.validated_data}
         key, text = services.api_key_create(
-            project=principal.project, actor=principal.actor, granted=principal.scopes, **wanted
+            project=principal.project,
+            actor=principal.actor,
+            granted=principal.scopes,
+            latest=principal.expires_at,
+            **wanted,
         )
         shown = {**ApiKeySerializer(key).data, "key": text}
         return Response(shown, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
@@ -119,5 +123,6 @@ class MemberViewSet(ProjectViewSet[Membership]):
         return Response(MemberSerializer(membership).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
-        services.member_remove(membership=self.row(), actor=principal_of(request).actor)
+        principal = principal_of(request)
+        services.member_remove(membership=self.row(), actor=principal.actor, granted=principal.scopes)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,6 +1,7 @@
 """Who is asking, in which project, and what they may do."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from apps.accounts.models import Project
 from apps.audit.services import Actor
@@ -13,6 +14,7 @@ class Principal:
     project: Project
     actor: Actor
     scopes: frozenset[str]
+    expires_at: datetime | None = None  # when these credentials end
 
     is_authenticated = True  # what REST framework asks of a user
     is_active = True

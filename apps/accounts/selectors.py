@@ -22,7 +22,7 @@ def api_key_principal(text: str) -> Principal | None:
         return None
     _note_use(key, text)
     actor = Actor(kind="api_key", id=key.public_id, label=key.name)
-    return Principal(project=key.project, actor=actor, scopes=frozenset(key.scopes))
+    return Principal(key.project, actor, frozenset(key.scopes), expires_at=key.expires_at)
 
 
 def _live(key: ApiKey) -> bool:

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from apps.accounts import keys
 from apps.accounts.models import ApiKey, Membership, Project, User
-from apps.accounts.roles import role_named
+from apps.accounts.roles import role_named, role_scopes
 from apps.accounts.scopes import OWNER, ROLES, SCOPES
 from apps.audit.services import Actor, audit_record
 from apps.kernel.clock import now
@@ -46,8 +46,13 @@ def api_key_create(
     scopes: Iterable[str] = tuple(SCOPES),
     granted: Iterable[str] | None = None,
     expires_at: datetime | None = None,
+    latest: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """The key's row and its text, which is not kept. `granted`: what the maker holds, and so may hand on."""
+    """The key's row and its text, which is not kept.
+
+    `granted` is what the maker holds, and so may hand on; `latest`, when the maker's own credentials end.
+    """
+    expires_at = min(filter(None, (expires_at, latest)), default=None)
     scopes = sorted(set(scopes))
     _refuse_unknown_scopes(scopes)
     _refuse_beyond(scopes, granted)
@@ -87,7 +92,7 @@ def member_add(
     *, project: Project, email: str, role: str, actor: Actor, granted: Iterable[str] | None = None
 ) -> Membership:
     """Makes the user when the address is new; they set a password by way of staff. `granted` as for API keys."""
-    _refuse_beyond(ROLES[_known(role)], granted)
+    _refuse_beyond(_scopes_of(role), granted)
     user = User.objects.filter(email=email.strip().lower()).first() or User.objects.create_user(email)
     if Membership.objects.filter(project=project, user=user).exists():
         raise Conflict(f"{user.email} is a member already", code="already_member")
@@ -100,8 +105,9 @@ def member_add(
 def member_change(
     *, membership: Membership, role: str, actor: Actor, granted: Iterable[str] | None = None
 ) -> Membership:
-    """Give a member another role; a project keeps at least one owner."""
-    _refuse_beyond(ROLES[_known(role)], granted)
+    """Give a member another role; a project keeps at least one owner. Nobody moves those who may do more."""
+    _refuse_beyond(_scopes_of(role), granted)
+    _refuse_beyond(role_scopes([membership.role]), granted)
     if role != OWNER:
         _refuse_last_owner(membership)
     membership.role = role_named(_known(role))
@@ -111,10 +117,16 @@ def member_change(
 
 
 @transaction.atomic
-def member_remove(*, membership: Membership, actor: Actor) -> None:
+def member_remove(*, membership: Membership, actor: Actor, granted: Iterable[str] | None = None) -> None:
+    """Nobody removes those who may do more; a project keeps at least one owner."""
+    _refuse_beyond(role_scopes([membership.role]), granted)
     _refuse_last_owner(membership)
     _audit_member(membership, "member.removed", actor)
     membership.delete()
+
+
+def _scopes_of(role: str) -> frozenset[str]:
+    return role_scopes([role_named(_known(role))])
 
 
 def _known(role: str) -> str:

@@ -63,6 +63,7 @@ class StatusFilter(ValueFilter):
 class ConsumerAdmin(ScopedAdmin[Consumer]):
     """Those who receive."""
 
+    write_scope = "consumers:write"
     id_lookups = {"con": "pk", "dst": "destinations__pk", "prj": "project_id"}
     search_fields = ("key", "name")
     search_help_text = "an id, a key, a name"
@@ -130,6 +131,7 @@ class SecretInline(ReadOnlyInline[Secret, Destination]):
 class DestinationAdmin(ScopedAdmin[Destination]):
     """Where events go."""
 
+    write_scope = "destinations:write"
     form = DestinationForm
     shows_once = True
     id_lookups = {"dst": "pk", "con": "consumer_id", "dlv": "deliveries__pk", "prj": "project_id"}

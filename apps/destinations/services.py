@@ -16,7 +16,7 @@ from apps.destinations.sealing import seal
 from apps.destinations.secrets import secret_add
 from apps.destinations.selectors import config_of, consumer_named
 from apps.kernel.clock import now
-from apps.kernel.errors import Conflict, Fault, Invalid
+from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
 from apps.kernel.ids import new_uuid
 
 
@@ -82,21 +82,32 @@ def destination_change(
     event_types: Sequence[str] | None = None,
     name: str | None = None,
 ) -> Destination:
-    """Change what is given; `config` holds the fields to replace."""
-    clean = _changed(destination, config) if config else None
+    """Change what is given; `config` holds the fields to replace. Raises NotFound where it was deleted meanwhile."""
+    clean = _changed(destination, config) if config else None  # may ask the DNS: before the transaction
     with transaction.atomic():
-        project_touch(destination.project)
+        current = _locked(destination)
         if clean is not None:
-            _configure(destination, clean)
+            if current.sealed_config != destination.sealed_config:
+                raise Conflict("somebody changed it at the same moment; look, and try again", code="changed_meanwhile")
+            _configure(current, clean)
         if event_types is not None:
-            destination.event_types = list(event_types)
+            current.event_types = list(event_types)
         if name is not None:
-            destination.name = name
-        destination.updated_at = now()
-        destination.save(update_fields=["sealed_config", "summary", "event_types", "name", "updated_at"])
-        changes = {"to": destination.summary, "event_types": destination.event_types}
-        _audit(destination, "destination.changed", actor, changes)
-    return destination
+            current.name = name
+        current.updated_at = now()
+        current.save(update_fields=["sealed_config", "summary", "event_types", "name", "updated_at"])
+        changes = {"to": current.summary, "event_types": current.event_types}
+        _audit(current, "destination.changed", actor, changes)
+    return current
+
+
+def _locked(destination: Destination) -> Destination:
+    """The row as it is now, under the project's lock, so that nothing written meanwhile is written over."""
+    project_touch(destination.project)
+    current = Destination.objects.filter(pk=destination.pk, deleted_at=None).select_related("consumer", "project")
+    if (found := current.first()) is None:
+        raise NotFound("it was deleted")
+    return found
 
 
 def destination_pause(*, destination: Destination, actor: Actor) -> Destination:
@@ -119,7 +130,7 @@ def destination_disable(*, destination_id: UUID, reason: str) -> None:
 @transaction.atomic
 def destination_delete(*, destination: Destination, actor: Actor) -> None:
     """It leaves all lists and gets nothing more; its secrets and config are erased."""
-    project_touch(destination.project)
+    destination = _locked(destination)
     destination.secrets.all().delete()
     destination.deleted_at = now()
     destination.sealed_config = seal(b"{}", purpose="config", row=destination.pk)
@@ -129,7 +140,7 @@ def destination_delete(*, destination: Destination, actor: Actor) -> None:
 
 @transaction.atomic
 def _set_status(destination: Destination, status: Status, reason: str, actor: Actor) -> Destination:
-    project_touch(destination.project)
+    destination = _locked(destination)
     destination.status, destination.status_reason, destination.status_at = status, reason, now()
     destination.save(update_fields=["status", "status_reason", "status_at"])
     _audit(destination, f"destination.{status}", actor, {"reason": reason} if reason else {})

@@ -10,7 +10,7 @@ from apps.accounts.roles import role_scopes, roles_sync
 from apps.accounts.scopes import ROLES, SCOPES
 from apps.accounts.services import first_superuser_create, member_add, member_change, member_remove
 from apps.audit.models import AuditEntry
-from apps.kernel.errors import Conflict
+from apps.kernel.errors import Conflict, Forbidden
 from tests.integration.cast import ACTOR, Caller, a_project, caller
 from tests.integration.threads import at_once
 
@@ -136,3 +136,15 @@ def test_the_first_superuser_is_made_once_and_can_log_in() -> None:
     assert (user.is_staff, user.is_superuser) == (True, True)
     assert first_superuser_create(email="other@localhost") is None
     assert not User.objects.filter(email="other@localhost").exists()
+
+
+@pytest.mark.django_db
+def test_nobody_moves_or_removes_those_who_may_do_more() -> None:
+    project = a_project()
+    owner = member_add(project=project, email="owner@example.com", role="owner", actor=ACTOR)
+    member_add(project=project, email="second@example.com", role="owner", actor=ACTOR)
+    with pytest.raises(Forbidden):
+        member_change(membership=owner, role="viewer", actor=ACTOR, granted=ROLES["admin"])
+    with pytest.raises(Forbidden):
+        member_remove(membership=owner, actor=ACTOR, granted=ROLES["admin"])
+    assert Membership.objects.get(pk=owner.pk).role.name == "owner"

@@ -1,0 +1,50 @@
+"""Changes that meet one another: none is written over unseen, and nothing brings a deleted destination back."""
+
+import pytest
+
+from apps.accounts.models import Project
+from apps.destinations.models import Destination
+from apps.destinations.selectors import config_of
+from apps.destinations.services import destination_change, destination_delete
+from apps.kernel.errors import Conflict, NotFound
+from tests.integration.cast import ACTOR, a_destination, a_project
+
+pytestmark = pytest.mark.django_db
+OLD, NEW = "http://127.0.0.1:9/old", "http://127.0.0.1:9/new"
+
+
+@pytest.fixture
+def project() -> Project:
+    return a_project()
+
+
+def read(destination: Destination) -> Destination:
+    """As another request holds it."""
+    return Destination.objects.select_related("project").get(pk=destination.pk)
+
+
+def test_a_change_of_the_name_leaves_the_url_that_was_just_changed(project: Project) -> None:
+    first = a_destination(project, OLD)
+    second = read(first)
+    destination_change(destination=first, actor=ACTOR, config={"url": NEW})
+    destination_change(destination=second, actor=ACTOR, name="Billing")
+    now = read(first)
+    assert (config_of(now)["url"], now.name) == (NEW, "Billing")
+
+
+def test_two_changes_of_the_url_conflict(project: Project) -> None:
+    first = a_destination(project, OLD)
+    second = read(first)
+    destination_change(destination=first, actor=ACTOR, config={"url": NEW})
+    with pytest.raises(Conflict):
+        destination_change(destination=second, actor=ACTOR, config={"url": OLD})
+    assert config_of(read(first))["url"] == NEW
+
+
+def test_a_deleted_one_stays_erased(project: Project) -> None:
+    first = a_destination(project, OLD)
+    second = read(first)
+    destination_delete(destination=first, actor=ACTOR)
+    with pytest.raises(NotFound):
+        destination_change(destination=second, actor=ACTOR, config={"url": NEW})
+    assert config_of(read(first)) == {}

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from apps.kernel.errors import LengthRequired
 from apps.kernel.ids import new_uuid
+from apps.kernel.rest import problem_page
 from apps.ops import views
 
 ACCEPTABLE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -47,3 +49,15 @@ class HealthPages:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.pages.get(request.path_info, self.get_response)(request)
+
+
+class KnownLengths:
+    """Refuses chunked bodies to the API: Django would take them for empty, and an empty body means "all of it"."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/") and "HTTP_TRANSFER_ENCODING" in request.META:
+            return problem_page(request, LengthRequired("send the body with a Content-Length, not in chunks"))
+        return self.get_response(request)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.cache import cache_page
 from django.views.decorators.csp import csp_override
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
@@ -55,7 +56,7 @@ api: list[URLPattern | URLResolver] = [
     path("api-keys/<pk>", ApiKeyViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("members", MemberViewSet.as_view(LIST)),
     path("members/<pk>", MemberViewSet.as_view(ITEM)),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("schema", cache_page(3600, cache="process")(SpectacularAPIView.as_view()), name="schema"),
     path("docs", documents(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     path("docs/redoc", documents(SpectacularRedocView.as_view(url_name="schema")), name="redoc"),
 ]
@@ -69,5 +70,6 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
 ]
 
+handler400 = views.bad_request
 handler404 = views.not_found
 handler500 = views.server_error

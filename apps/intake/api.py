@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.api_auth import principal_of
 from apps.intake import api_docs, doors
-from apps.kernel.errors import Fault, Invalid, LengthRequired, TooLarge
+from apps.kernel.errors import Fault, Invalid, TooLarge
 
 CHUNK = 64 * 1024
 MOST_DRAINED = 32_000_000  # of a body that is too large: enough for an honest client to hear the answer
@@ -46,8 +46,6 @@ def _parts(request: Request) -> tuple[str, dict[str, str], bytes]:
 
 def read_body(request: HttpRequest) -> bytes:
     """The body; raises TooLarge after reading what the client insists on sending, so that it hears why."""
-    if "chunked" in request.headers.get("transfer-encoding", "").lower():
-        raise LengthRequired("send the body with a Content-Length; chunked bodies are not read here")
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     if length > limit:

@@ -20,6 +20,8 @@ from apps.kernel.contention import retried
 from apps.kernel.errors import Fault, Invalid, Problem
 from apps.kernel.ids import encode, new_uuid
 
+ROWS = 2_000  # a statement: well below the packet that MariaDB takes
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -126,7 +128,7 @@ def _commit_once(
         won = {result.event_id for result in results if isinstance(result, Accepted) and not result.duplicate}
         winners = [candidate for candidate in candidates if candidate.event.pk in won]
         store.events_insert([winner.event for winner in winners])
-        Delivery.objects.bulk_create([row for winner in winners for row in winner.deliveries])
+        Delivery.objects.bulk_create([row for winner in winners for row in winner.deliveries], batch_size=ROWS)
     return results
 
 

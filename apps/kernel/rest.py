@@ -6,11 +6,12 @@ from typing import IO, Any
 import msgspec
 import structlog
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.core.exceptions import ObjectNotUpdated, PermissionDenied, RequestDataTooBig
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
@@ -18,6 +19,7 @@ from rest_framework.serializers import ValidationError
 
 from apps.kernel import strict_json
 from apps.kernel.errors import (
+    Conflict,
     Fault,
     Forbidden,
     Invalid,
@@ -31,6 +33,7 @@ from apps.kernel.errors import (
 )
 
 PROBLEM_JSON = "application/problem+json"
+NOTHING_HERE = "there is nothing here, or it is not yours"
 log = structlog.get_logger("trunkline.rest")
 
 
@@ -63,6 +66,15 @@ class ExactJSONRenderer(BaseRenderer):
         return b"" if data is None else msgspec.json.encode(data, enc_hook=str)
 
 
+class JSONWhateverIsAsked(DefaultContentNegotiation):
+    """A view with one renderer answers with it, whatever `Accept` says: no event is lost over a header."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        if len(renderers) == 1:
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)
+
+
 def problem_response(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """REST framework's EXCEPTION_HANDLER. None lets a true bug through, to Django's own handler."""
     problem = as_problem(error)
@@ -86,9 +98,13 @@ def as_problem(error: Exception) -> Problem | None:
             faults = list(_faults(error.detail, ""))
             return Invalid(_first_line(faults), faults=faults)
         case Http404() | exceptions.NotFound():
-            return NotFound("there is nothing here, or it is not yours")
+            return NotFound(NOTHING_HERE)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return Unauthenticated(str(error.detail), headers={"WWW-Authenticate": 'Bearer realm="trunkline"'})
+        case IntegrityError():  # somebody was faster with the same name
+            return Conflict("this collides with what another request has just written")
+        case ObjectNotUpdated():  # somebody was faster and deleted it
+            return NotFound(NOTHING_HERE)
         case OperationalError() | InterfaceError():
             log.error("database.unavailable", error=str(error).partition("\n")[0])
             return Unavailable("the database is busy or away; try again", headers={"Retry-After": "1"})

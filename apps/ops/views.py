@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from apps.kernel.errors import NotFound, Problem, Unauthenticated
+from apps.kernel.errors import Malformed, NotFound, Problem, Unauthenticated
 from apps.kernel.rest import problem_page
 from apps.ops import health
 
@@ -57,3 +57,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     """A bug of ours: said plainly, without its insides."""
     return problem_page(request, Problem("something went wrong on our side; the request id finds it in the logs"))
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """What Django itself refuses, such as a Host it is not served under."""
+    return problem_page(request, Malformed("this request can't be answered; is the Host one we are served under?"))

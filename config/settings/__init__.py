@@ -64,7 +64,10 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # bytes; the contract's limit for a batch
 
 DATABASES = {"default": databases(ENVIRONMENT, DATA_DIR)}
-CACHES = {"default": caches(ENVIRONMENT)}
+CACHES = {
+    "default": caches(ENVIRONMENT),
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
+}
 SILENCED_SYSTEM_CHECKS = ["models.W037"]  # MariaDB ignores conditions of indexes: a migration makes it better ones
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

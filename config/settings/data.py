@@ -26,7 +26,7 @@ def databases(environment: Environment, directory: Path) -> dict[str, Any]:
     if engine == "sqlite3":
         options.update(SQLITE_OPTIONS)
     elif engine == "postgresql":
-        options["pool"] = {"min_size": 1, "max_size": environment.web_threads + 4, "timeout": 10}
+        options["pool"] = {"min_size": 1, "max_size": environment.web_threads + 4, "timeout": 3}
     elif engine == "mysql":
         _use_pymysql()
         options.update({"charset": "utf8mb4", "isolation_level": "read committed"})

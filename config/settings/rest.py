@@ -10,6 +10,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_FILTER_BACKENDS": ["apps.kernel.filters.QueryFilters"],
     "DEFAULT_PAGINATION_CLASS": "apps.kernel.pagination.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "apps.kernel.openapi.Schema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.kernel.rest.JSONWhateverIsAsked",
     "EXCEPTION_HANDLER": "apps.kernel.rest.problem_response",
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -10,6 +10,7 @@ from config.environment import Environment
 MIDDLEWARE = [
     "config.middleware.RequestIds",
     "config.middleware.HealthPages",
+    "config.middleware.KnownLengths",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",

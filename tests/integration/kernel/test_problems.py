@@ -68,8 +68,18 @@ def test_405_says_what_is_allowed(owner: Caller) -> None:
     assert set(answer.headers["allow"].split(", ")) >= {"GET", "POST"}
 
 
-def test_406(owner: Caller) -> None:
-    assert_problem(owner.get("events", accept="text/html"), 406, "not_acceptable", "/api/v1/events")
+@pytest.mark.parametrize("accept", ["text/html", "application/xml", "*/*", "nonsense"])
+def test_an_answer_is_json_whatever_is_asked_for(owner: Caller, accept: str) -> None:
+    assert owner.post("events", {"type": "a", "data": 1}, accept=accept).status == 202
+
+
+def test_411_for_a_body_in_chunks(owner: Caller) -> None:
+    answer = owner.post("destinations", {}, transfer_encoding="chunked")
+    assert_problem(answer, 411, "length_required", "/api/v1/destinations")
+
+
+def test_400_for_a_host_that_is_not_ours(owner: Caller) -> None:
+    assert_problem(owner.get("events", host="evil.example"), 400, "malformed", "/api/v1/events")
 
 
 @pytest.mark.parametrize("path", ["events", "events/batch"])

@@ -71,7 +71,7 @@ def test_readyz_without_a_database(engine: None) -> None:
         answer = call("GET", "/readyz")
     assert answer.status == 503
     assert ok_parts(answer) == {"database": False, "engine": False, "cache": True}
-    assert answer.body["parts"]["database"]["detail"] == "OperationalError: connection refused"  # one line
+    assert answer.body["parts"]["database"]["detail"] == "OperationalError"  # and no host, no port
 
 
 def test_readyz_without_a_cache(engine: None, settings: Settings) -> None:

@@ -68,6 +68,7 @@ class MembershipInline(ReadOnlyInline[Membership, Project]):
 class ProjectAdmin(ScopedAdmin[Project]):
     """The units of isolation. They are not deleted: the events of the past name them."""
 
+    write_scope = "project:write"
     project_path = "pk"
     id_lookups = {"prj": "pk"}
     search_fields = ("name",)
@@ -80,6 +81,10 @@ class ProjectAdmin(ScopedAdmin[Project]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def may_write(self, request: HttpRequest, row: Project | None = None, scope: str = "") -> bool:
+        """Nobody has a role yet in a project to be made: there Django's permission alone decides."""
+        return row is None or row._state.adding or super().may_write(request, row, scope)
 
     @display("id")
     def public(self, project: Project) -> SafeString:
@@ -104,6 +109,7 @@ class ProjectAdmin(ScopedAdmin[Project]):
 class MembershipAdmin(ScopedAdmin[Membership]):
     """People's roles in projects."""
 
+    write_scope = "members:write"
     form = MembershipForm
     id_lookups = {"mem": "pk", "usr": "user_id", "prj": "project_id"}
     search_fields = ("user__email", "user__name", "project__name")
@@ -132,7 +138,7 @@ class MembershipAdmin(ScopedAdmin[Membership]):
             adopt(obj, member_add(project=obj.project, email=form.cleaned_data["email"], role=role, **who))
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        member_remove(membership=obj, actor=Actor(**acting(request)))
+        member_remove(membership=obj, actor=Actor(**acting(request)), granted=granted(request, obj.project))
 
 
 def granted(request: HttpRequest, project: Project) -> frozenset[str] | None:
@@ -147,6 +153,7 @@ def granted(request: HttpRequest, project: Project) -> frozenset[str] | None:
 class ApiKeyAdmin(ScopedAdmin[ApiKey]):
     """Programs' credentials: made, shown once, and revoked."""
 
+    write_scope = "api_keys:write"
     form = ApiKeyForm
     shows_once = True
     id_lookups = {"key": "pk", "prj": "project_id"}

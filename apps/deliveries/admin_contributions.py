@@ -40,7 +40,9 @@ class RecoveryForm(DialogForm):
     )
 
 
-@row_action("Replay", question="Deliver it again to all destinations that want its type now.", icon="replay", scope=SCOPE)
+@row_action(
+    "Replay", question="Deliver it again to all destinations that want its type now.", icon="replay", scope=SCOPE
+)
 def replay(page: Any, request: HttpRequest, event: Event) -> str:
     destinations = wanting(event.project, event.type, event.consumer)
     if not destinations:

@@ -61,6 +61,7 @@ class SchemaVersionInline(ReadOnlyInline[SchemaVersion, EventType]):
 class EventTypeAdmin(ScopedAdmin[EventType]):
     """Registered names with their descriptions and schemas."""
 
+    write_scope = "event_types:write"
     form = EventTypeForm
     id_lookups = {"ety": "pk", "prj": "project_id"}
     search_fields = ("name", "description")

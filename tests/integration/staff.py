@@ -71,13 +71,13 @@ def superuser() -> Person:
     return _logged_in(User.objects.create_superuser("root@example.com", "irrelevant"))
 
 
-def staff(email: str, *projects: Project, permissions: str = "") -> Person:
+def staff(email: str, *projects: Project, permissions: str = "", role: str = OWNER) -> Person:
     """Every permission on our models, or only those whose codename starts so; a member of these projects."""
     user = User.objects.create_user(email, "irrelevant", is_staff=True)
     held = Permission.objects.filter(content_type__app_label__in=OURS, codename__startswith=permissions)
     user.user_permissions.set(held)
     for project in projects:
-        member_add(project=project, email=email, role=OWNER, actor=ACTOR)
+        member_add(project=project, email=email, role=role, actor=ACTOR)
     return _logged_in(user)
 
 

@@ -29,13 +29,20 @@ def row_action(
     icon: str,
     danger: bool = False,
     form: type[DialogForm] = DialogForm,
+    scope: str = "",
 ) -> Callable[[Act], Any]:
     """Makes `act(self, request, row, **cleaned_data)`, which returns a message, an action of rows and their pages.
 
-    It needs the model's `change` permission, also where the page itself is read-only. A Problem is told as an error.
+    It needs the model's `change` permission, also where the page itself is read-only, and the scope in the row's
+    project, by default the page's `write_scope`. A Problem is told as an error.
     """
 
-    def decorate(act: Act) -> Any:
+    def decorate(unguarded: Act) -> Any:
+        @wraps(unguarded)
+        def act(self: Any, request: HttpRequest, row: Model, **asked: Any) -> str | HttpResponseBase:
+            self.require(request, row, scope)
+            return unguarded(self, request, row, **asked)
+
         @unfold_action(
             description=title,
             url_path=act.__name__.replace("_", "-"),
@@ -53,7 +60,7 @@ def row_action(
             return _answered(request, row, _performed(request, lambda: act(self, request, row, **asked)))
 
         found: Any = view
-        found.act = act
+        found.act, found.scope = act, scope
         return found
 
     return decorate

@@ -1,6 +1,7 @@
 """The pages all others are made of: rows of the user's projects, found by public id, written by services only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -16,17 +17,21 @@ from apps.kernel.admin.actions import change_url, spelt_out
 from apps.kernel.admin.display import Section
 from apps.kernel.admin.forms import remember_refusal, with_refusal
 from apps.kernel.admin.lists import KeysetChangeList
-from apps.kernel.admin.scope import within_projects
+from apps.kernel.admin.scope import person, projects_granting, within_projects
 from apps.kernel.admin.unfold import ModelAdmin, TabularInline
-from apps.kernel.errors import Problem
+from apps.kernel.errors import Forbidden, Problem
 
 SELECT_ACTION = [("", "Select action")]
 
 
 class ScopedAdmin[M: Model](ModelAdmin[M]):
-    """Rows of the user's projects. `save_model` and `delete_model` of subclasses call services, which may refuse."""
+    """Rows of the user's projects. `save_model` and `delete_model` of subclasses call services, which may refuse.
+
+    Whoever writes needs Django's permission and, in the row's project, a role that holds `write_scope`.
+    """
 
     project_path: ClassVar[str] = "project_id"  # from a row to its project's id; empty: the row is in no project
+    write_scope: ClassVar[str] = ""  # what the REST API asks for; empty: only superusers write
     shows_once: ClassVar[bool] = False  # adding ends on a page with a secret, see `show_once`
     id_lookups: ClassVar[Mapping[str, str]] = {}  # what a public id in the search finds: its prefix, and where to look
 
@@ -77,8 +82,43 @@ class ScopedAdmin[M: Model](ModelAdmin[M]):
             kwargs["queryset"] = related.get_queryset(request)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def may_write(self, request: HttpRequest, row: M | None = None, scope: str = "") -> bool:
+        """Whether the role in the row's project holds the scope, by default `write_scope`; no row: in any project."""
+        if person(request).is_superuser:
+            return True
+        wanted = scope or self.write_scope
+        granting = projects_granting(request, wanted) if wanted and self.project_path else frozenset()
+        if row is None or not granting:
+            return bool(granting)
+        return attrgetter(self.project_path.replace("__", "."))(row) in granting
+
+    def require(self, request: HttpRequest, row: M, scope: str = "") -> None:
+        """Raises Forbidden unless the user may write the row."""
+        if not self.may_write(request, row, scope):
+            wanted = scope or self.write_scope
+            raise Forbidden(f"your role in its project does not hold {wanted}", code="scope_missing")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """In some project; in which, `save_form` looks at."""
+        return super().has_add_permission(request) and self.may_write(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self.may_write(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self.may_write(request, obj)
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """The row about to be saved: nothing is, in a project where the user may not write."""
+        row = super().save_form(request, form, change)
+        self.require(request, row)
+        return row
+
     def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether row actions may be taken: the model's `change` permission, also where the page is read-only."""
+        """Whether row actions may be taken: the model's `change` permission, also where the page is read-only.
+
+        Which role it takes is each action's own matter, and looked at when it acts.
+        """
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def get_actions(
@@ -87,6 +127,16 @@ class ScopedAdmin[M: Model](ModelAdmin[M]):
         """Without Django's own "delete selected", which would go past the services."""
         found: dict[str, Any] = super().get_actions(request, action_location)
         return {name: action for name, action in found.items() if name != "delete_selected"}
+
+    def get_actions_row(self, request: HttpRequest) -> list[Any]:
+        return self._useful(request, super().get_actions_row(request))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        return self._useful(request, super().get_actions_detail(request, object_id))
+
+    def _useful(self, request: HttpRequest, actions: Iterable[Any]) -> list[Any]:
+        """Those that the user's role allows in some project."""
+        return [action for action in actions if self.may_write(request, scope=action.method.scope)]
 
     def get_action_choices(
         self,

@@ -1,4 +1,4 @@
-"""Whose rows a page shows: all to a superuser, to other staff those of the projects they are a member of."""
+"""Whose rows a page shows, and who writes them: a superuser all, other staff as their role in the project allows."""
 
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 KNOWN = "_trunkline_projects"
+HELD = "_trunkline_held"
 
 
 class Person(Protocol):
@@ -16,6 +17,7 @@ class Person(Protocol):
     email: str
     public_id: str
     projects: Any
+    memberships: Any
 
 
 def person(request: HttpRequest) -> Person:
@@ -36,6 +38,19 @@ def project_ids(request: HttpRequest) -> list[UUID] | None:
         setattr(request, KNOWN, list(person(request).projects.values_list("pk", flat=True)))
     found: list[UUID] = getattr(request, KNOWN)
     return found
+
+
+def projects_granting(request: HttpRequest, scope: str) -> frozenset[UUID]:
+    """The projects in which the user's role holds the scope, as the REST API asks for it. One query each a request."""
+    known: dict[str, frozenset[UUID]] = request.__dict__.setdefault(HELD, {})
+    if scope not in known:
+        user, path = person(request), "role__permissions__"
+        of_projects = user.projects.model._meta  # the model whose permissions are the scopes
+        kind = {"app_label": of_projects.app_label, "model": of_projects.model_name}
+        wanted = {f"{path}content_type__{name}": value for name, value in kind.items()}
+        granting = user.memberships.filter(**wanted, **{f"{path}codename": scope})
+        known[scope] = frozenset(granting.values_list("project_id", flat=True))
+    return known[scope]
 
 
 def within_projects[M: Model](rows: QuerySet[M], request: HttpRequest, path: str) -> QuerySet[M]:

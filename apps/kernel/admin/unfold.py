@@ -1,6 +1,6 @@
 """The parts of unfold we use, with types: it ships none, so type checkers see Django's own classes instead."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unfold.contrib.filters.admin import DropdownFilter as _DropdownFilter  # type: ignore[import-untyped]
@@ -12,10 +12,25 @@ from unfold.enums import ActionVariant  # type: ignore[import-untyped]
 if TYPE_CHECKING:
     from django import forms
     from django.contrib.admin import FieldListFilter as RangeDateTimeFilter
-    from django.contrib.admin import ModelAdmin, SimpleListFilter, TabularInline
+    from django.contrib.admin import ModelAdmin as DjangoModelAdmin
+    from django.contrib.admin import SimpleListFilter, TabularInline
     from django.contrib.admin.views.main import ChangeList
     from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
+    from django.db.models import Model
     from django.forms import CheckboxSelectMultiple, Select, Textarea, TextInput
+    from django.http import HttpRequest
+
+    class ModelAdmin[M: Model](DjangoModelAdmin[M]):
+        """Django's, with row actions."""
+
+        actions_row: Sequence[str]
+        actions_detail: Sequence[str]
+
+        def get_actions_row(self, request: HttpRequest) -> list[Any]:
+            """The actions shown in a list; `method` of each is what `row_action` made."""
+
+        def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+            """The same on a row's page."""
 
     class DropdownFilter(SimpleListFilter):
         """A select."""

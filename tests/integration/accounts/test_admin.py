@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
 from apps.accounts.models import ApiKey, Membership, Project, User
 from apps.accounts.roles import role_named
-from apps.accounts.scopes import ADMIN, OWNER, VIEWER
+from apps.accounts.scopes import ADMIN, DEVELOPER, OWNER, VIEWER
 from apps.accounts.selectors import api_key_principal
-from apps.accounts.services import api_key_create, member_add, member_change
+from apps.accounts.services import api_key_create, member_add
 from apps.audit.models import AuditEntry
 from tests.integration.cast import ACTOR, a_project
 from tests.integration.staff import Person, queries_of, refused, staff, superuser, text_of
@@ -93,14 +93,50 @@ def test_a_member_twice_is_an_error(root: Person, project: Project) -> None:
 
 
 def test_nobody_hands_on_a_role_beyond_their_own(project: Project) -> None:
-    person = staff("viewer@example.com", project)
-    member_add(project=project, email="owner@example.com", role=OWNER, actor=ACTOR)
+    person = staff("admin@example.com", project, role=ADMIN)
     own = Membership.objects.get(user=person.user)
-    member_change(membership=own, role=VIEWER, actor=ACTOR)
     answer = person.post("accounts_membership_change", own.pk, role=str(role_named(OWNER).pk))
     assert "can't hand on" in refused(answer)
     own.refresh_from_db()
-    assert own.role.name == VIEWER
+    assert own.role.name == ADMIN
+
+
+def test_a_developer_changes_no_member_key_or_project(project: Project) -> None:
+    person = staff("developer@example.com", project, role=DEVELOPER)
+    owner = member_add(project=project, email="owner@example.com", role=OWNER, actor=ACTOR)
+    key, _ = api_key_create(project=project, name="ci", actor=ACTOR)
+    viewer = str(role_named(VIEWER).pk)
+    asked: dict[str, Any] = {"project": str(project.pk), "email": "new@example.com", "role": viewer, "name": "x"}
+    assert person.post("accounts_membership_add", **asked).status_code == 403
+    assert person.post("accounts_membership_change", owner.pk, **asked).status_code == 403
+    assert person.post("accounts_membership_delete", owner.pk, post="yes").status_code == 403
+    assert person.post("accounts_apikey_add", **asked, scopes=["events:read"]).status_code == 403
+    assert "api_keys:write" in person.act("accounts_apikey_revoke", key)[0]
+    assert person.post("accounts_project_change", project.pk, name="renamed", **NO_MEMBERS).status_code == 403
+    assert actions() == set()
+
+
+def test_an_admin_may_not_rename_the_project_but_make_another(project: Project) -> None:
+    person = staff("admin@example.com", project, role=ADMIN)
+    assert person.post("accounts_project_change", project.pk, name="renamed", **NO_MEMBERS).status_code == 403
+    assert person.post("accounts_project_add", name="parcels").status_code == 302
+    made = Project.objects.get(name="parcels")
+    assert person.post("accounts_project_change", made.pk, name="invoicing", **NO_MEMBERS).status_code == 302
+    assert set(Project.objects.values_list("name", flat=True)) == {project.name, "invoicing"}
+
+
+def test_nobody_removes_those_who_may_do_more(project: Project) -> None:
+    person = staff("admin@example.com", project, role=ADMIN)
+    owners = [member_add(project=project, email=f"{n}@example.com", role=OWNER, actor=ACTOR) for n in range(2)]
+    person.post("accounts_membership_delete", owners[0].pk, post="yes")
+    assert project.memberships.count() == 3
+
+
+def test_a_role_that_staff_has_edited_counts_as_it_is_now(project: Project) -> None:
+    person = staff("viewer@example.com", project, role=VIEWER)
+    key, _ = api_key_create(project=project, name="ci", actor=ACTOR)
+    role_named(VIEWER).permissions.add(Permission.objects.get(codename="api_keys:write"))
+    assert person.act("accounts_apikey_revoke", key) == [f"{key} is revoked"]
 
 
 # API keys
@@ -129,10 +165,8 @@ def test_a_key_is_revoked_by_the_service(root: Person, project: Project) -> None
 
 
 def test_nobody_makes_a_key_beyond_their_own_role(project: Project) -> None:
-    person = staff("viewer@example.com", project)
-    member_add(project=project, email="owner@example.com", role=OWNER, actor=ACTOR)
-    member_change(membership=Membership.objects.get(user=person.user), role=VIEWER, actor=ACTOR)
-    wanted: dict[str, Any] = {"project": str(project.pk), "name": "ci", "scopes": ["events:write"]}
+    person = staff("admin@example.com", project, role=ADMIN)
+    wanted: dict[str, Any] = {"project": str(project.pk), "name": "ci", "scopes": ["project:write"]}
     answer = person.post("accounts_apikey_add", **wanted)
     assert "can't hand on" in refused(answer)
     assert not ApiKey.objects.exists()

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import Project
+from apps.accounts.scopes import DEVELOPER, VIEWER
 from apps.audit.models import AuditEntry
 from apps.deliveries.models import Attempt, Delivery, EngineHeartbeat
 from apps.deliveries.states import Edge, State
@@ -355,6 +356,35 @@ def test_acting_needs_the_change_permission(project: Project, delivery: Delivery
     assert viewer.post("deliveries_delivery_retry", delivery.pk, _form_submitted="on").status_code == 403
     viewer.act_on(LIST, "cancel_selected", delivery)
     assert Delivery.objects.get().state == State.READY
+
+
+@pytest.mark.parametrize(("role", "may"), [(VIEWER, False), (DEVELOPER, True)])
+@pytest.mark.parametrize(
+    ("page", "fields"),
+    [
+        ("deliveries_delivery_retry", {}),
+        ("deliveries_delivery_cancel", {}),
+        ("events_event_replay", {}),
+        ("destinations_destination_send_test", {}),
+        ("destinations_destination_recover", {"hours": "24"}),
+    ],
+)
+def test_acting_needs_a_role_with_the_scope(
+    page: str, fields: dict[str, str], role: str, may: bool, project: Project, delivery: Delivery
+) -> None:
+    person = staff("member@example.com", project, role=role)
+    rows = {"deliveries": delivery, "events": delivery.event, "destinations": delivery.destination}
+    (told,) = person.act(page, rows[page.partition("_")[0]], **fields)
+    assert ("deliveries:write" in told) is not may
+    assert AuditEntry.objects.filter(actor_id=person.user.public_id).exists() is may
+
+
+def test_a_role_that_may_not_act_is_offered_nothing(project: Project, delivery: Delivery) -> None:
+    pages: list[Any] = [(PAGE, delivery.pk), ("events_event_change", delivery.event_id), (LIST,)]
+    dialogs = ("/retry/", "/cancel/", "/replay/")
+    viewer, developer = (staff(f"{role}@example.com", project, role=role) for role in (VIEWER, DEVELOPER))
+    assert not [text for page in pages for text in dialogs if text in text_of(viewer.get(*page))]
+    assert {text for page in pages for text in dialogs if text in text_of(developer.get(*page))} == set(dialogs)
 
 
 def test_staff_without_permissions_sees_no_list(project: Project, delivery: Delivery) -> None:

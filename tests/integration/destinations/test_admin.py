@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.urls import reverse
 from pytest_django import Settings
 
 from apps.accounts.models import Project
+from apps.accounts.scopes import DEVELOPER, OWNER, VIEWER
+from apps.accounts.services import member_add
 from apps.audit.models import AuditEntry
 from apps.destinations.models import Consumer, Destination, Secret, Status
 from apps.destinations.selectors import config_of
@@ -191,6 +194,46 @@ def test_members_change_their_projects_destinations_and_strangers_none(destinati
     assert stranger.post("destinations_destination_delete", destination.pk, post="yes").status_code == 302
     destination.refresh_from_db()
     assert (destination.status, destination.deleted_at, destination.secrets.count()) == ("enabled", None, 1)
+
+
+@pytest.mark.parametrize(("role", "may"), [(VIEWER, False), (DEVELOPER, True), (OWNER, True)])
+def test_a_role_without_the_scope_acts_on_no_destination(role: str, may: bool, destination: Destination) -> None:
+    person = staff("member@example.com", destination.project, role=role)
+    Destination.objects.update(status=Status.DISABLED, status_reason="gone")
+    (told,) = person.act("destinations_destination_resume", destination)
+    destination.refresh_from_db()
+    assert (destination.status == Status.ENABLED) is may
+    assert ("destinations:write" in told) is not may
+    person.act_on("destinations_destination_changelist", "pause_selected", destination)
+    person.post("destinations_destination_rotate_secret", destination.pk, _form_submitted="on", overlap="0")
+    destination.refresh_from_db()
+    assert (destination.status == Status.PAUSED) is may
+    assert AuditEntry.objects.filter(actor_kind="user", project_id=destination.project_id).exists() is may
+
+
+def test_a_role_counts_in_its_own_project_only(destination: Destination) -> None:
+    own = a_destination(a_project())
+    person = staff("member@example.com", destination.project, role=VIEWER)
+    member_add(project=own.project, email=person.user.email, role=DEVELOPER, actor=ACTOR)
+    told = person.act_on("destinations_destination_changelist", "pause_selected", destination, own)
+    assert dict(Destination.objects.values_list("pk", "status")) == {destination.pk: "enabled", own.pk: "paused"}
+    assert "destinations:write" in told[-1]
+    assert "destinations:write" in refused(add(person, destination.project))
+    assert add(person, own.project).context["text"].startswith("whsec_")
+    assert destination.project.destinations.count() == 1
+
+
+def test_a_viewer_looks_at_a_destination_and_saves_none(destination: Destination) -> None:
+    person = staff("viewer@example.com", destination.project, role=VIEWER)
+    shown = text_of(person.get(PAGE, destination.pk))
+    assert destination.public_id in shown
+    assert 'name="_save"' not in shown
+    assert reverse("admin:destinations_destination_resume", args=[destination.pk]) not in shown
+    assert person.post(PAGE, destination.pk, name="Renamed", url=NOWHERE, event_types="*").status_code == 403
+    assert person.post("destinations_destination_delete", destination.pk, post="yes").status_code == 403
+    assert add(person, destination.project).status_code == 403
+    assert person.post("destinations_consumer_change", destination.consumer_id, name="Renamed").status_code == 403
+    assert not AuditEntry.objects.filter(actor_kind="user").exists()
 
 
 # Consumers

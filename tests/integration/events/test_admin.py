@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from apps.accounts.models import Project
+from apps.accounts.scopes import VIEWER
 from apps.audit.models import AuditEntry
 from apps.events.models import Event, EventType, IdempotencyKey
 from apps.events.services import event_type_create
@@ -101,6 +102,15 @@ def test_a_member_registers_types_in_their_own_projects_only(project: Project) -
     assert answer.context["adminform"].form.errors["project"]
     assert other.name not in text_of(member.get("events_eventtype_add"))
     assert member.post("events_eventtype_add", project=str(project.pk), name="a.b").status_code == 302
+
+
+def test_a_viewer_registers_and_changes_no_type(project: Project, invoice_paid: EventType) -> None:
+    viewer = staff("viewer@example.com", project, role=VIEWER)
+    assert viewer.get("events_eventtype_change", invoice_paid.pk).status_code == 200
+    assert viewer.post("events_eventtype_change", invoice_paid.pk, deprecated="on").status_code == 403
+    assert viewer.post("events_eventtype_delete", invoice_paid.pk, post="yes").status_code == 403
+    assert viewer.post("events_eventtype_add", project=str(project.pk), name="parcel.sent").status_code == 403
+    assert [(one.name, one.deprecated) for one in EventType.objects.all()] == [("invoice.paid", False)]
 
 
 # Events

@@ -5,12 +5,15 @@ from datetime import timedelta
 
 import pytest
 from django.contrib import admin
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import Project
+from apps.accounts.scopes import SCOPES
 from apps.deliveries.models import Attempt, EngineHeartbeat
 from apps.deliveries.states import State
+from apps.kernel.admin import ReadOnly, ReadOnlyInline, ScopedAdmin
 from apps.kernel.clock import now
 from tests.integration.cast import a_delivery, a_destination, a_project, an_event
 from tests.integration.staff import Person, queries_of, staff, superuser, text_of
@@ -109,6 +112,16 @@ def test_every_model_of_ours_has_a_page_or_is_part_of_one() -> None:
     registered = {model.__name__ for model in admin.site._registry}
     ours = {"User", "Project", "Membership", "ApiKey", "AuditEntry", "EventType", "Event", "IdempotencyKey"}
     assert ours | {"Consumer", "Destination", "Delivery", "EngineHeartbeat", "Group"} == registered - parts
+
+
+def test_every_page_says_which_scope_writes_its_rows() -> None:
+    superusers_only = {"User", "Group"}
+    for model, page in admin.site._registry.items():
+        assert isinstance(page, ScopedAdmin), model
+        assert all(issubclass(inline, ReadOnlyInline) for inline in page.get_inlines(HttpRequest(), model())), model
+        actions = [getattr(page, name).scope or page.write_scope for name in page.actions_row]
+        writes = [] if isinstance(page, ReadOnly) or model.__name__ in superusers_only else [page.write_scope]
+        assert {*actions, *writes} <= set(SCOPES), model
 
 
 # What browsers may run

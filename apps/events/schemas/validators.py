@@ -1,17 +1,19 @@
 """Validators: compiled, offline, with a bound on what they may cost."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import jsonschema_rs
 import msgspec
 
 from apps.events.schemas import cost, patterns
 from apps.events.schemas.explain import explained
+from apps.events.schemas.remembered import WeighedCache
 from apps.events.schemas.walk import Document, Object
 from apps.kernel.errors import Fault
 
-CACHED = 512  # validators kept, the longest unused go first; one of GitHub's types takes a third of a megabyte
+CACHED = 512  # validators kept, and
+CACHED_BYTES = 128_000_000  # of memory they may take
+BYTES_PER_CHARACTER = 16  # of a schema's text, measured: one of GitHub's types takes a third of a megabyte
 
 BASE = "/data"
 
@@ -29,28 +31,45 @@ class Validator:
     bound: cost.Bound | None  # None: a value is checked at the same cost whatever it is
 
 
-@lru_cache(CACHED)
+_validators: WeighedCache[str, Validator] = WeighedCache(most=CACHED, weight=CACHED_BYTES)
+
+
 def validator(schema_text: str) -> Validator:
     """The validator for a schema that `check_schema` let pass, as its JSON text; remembered by that text.
 
     Raises jsonschema_rs.ValidationError, ValueError or TooComplex for any other.
     """
+    found = _validators.get(schema_text)
+    if found is None:
+        found, weight = _made(schema_text)
+        _validators.put(schema_text, found, weight)
+    return found
+
+
+def _made(schema_text: str) -> tuple[Validator, int]:
+    """A new one, and how many bytes it takes, roughly."""
     schema = msgspec.json.decode(schema_text)
-    bound = cost.bound(Document(schema)) if isinstance(schema, dict) else None
-    return Validator(schema_text, compiled(schema), bound)
+    weight = BYTES_PER_CHARACTER * len(schema_text)
+    if not isinstance(schema, dict):
+        return Validator(schema_text, compiled(schema), None), weight
+    document = Document(schema)
+    weight += sum(map(patterns.estimated_size, dict(document.patterns())))
+    return Validator(schema_text, compiled(schema), cost.bound(document)), weight
 
 
-def compiled(schema: Object | bool) -> jsonschema_rs.Validator:
+def compiled(schema: Object | bool, *, size: int = patterns.SIZE) -> jsonschema_rs.Validator:
     """Compile for the draft `$schema` names, 2020-12 without one; raises jsonschema_rs.ValidationError.
 
-    Never fetches anything. Expressions run in linear time if all of them can, else with bounded backtracking.
+    Never fetches anything. Expressions run in linear time if all of them can, else with bounded backtracking; `size`
+    is the most bytes one of them may have.
     """
+    linear, backtracking = patterns.engines(size)
     try:
-        return jsonschema_rs.validator_for(schema, pattern_options=patterns.LINEAR, offline=True)
+        return jsonschema_rs.validator_for(schema, pattern_options=linear, offline=True)
     except jsonschema_rs.ValidationError as error:
         if not is_of_pattern(error):
             raise
-        return jsonschema_rs.validator_for(schema, pattern_options=patterns.BACKTRACKING, offline=True)
+        return jsonschema_rs.validator_for(schema, pattern_options=backtracking, offline=True)
 
 
 def is_of_pattern(error: jsonschema_rs.ValidationError) -> bool:

@@ -57,6 +57,12 @@ class Document:
     def __post_init__(self) -> None:
         self._resources[ROOT] = self.root
         self._visit(self.root, (), ROOT)
+        for reference in self.references:  # grows on the way
+            self._visit_target(reference)
+
+    @property
+    def number_of_schemas(self) -> int:
+        return len(self._visited)
 
     def is_local(self, reference: Reference) -> bool:
         """Whether it leads into a resource of this document."""
@@ -80,7 +86,19 @@ class Document:
             for pattern in named if isinstance(named, dict) else ():
                 yield pattern, (*path, "patternProperties", pattern)
 
+    def _visit_target(self, reference: Reference) -> None:
+        """A reference may lead to where schemas don't stand otherwise, such as `#/x-models/a`."""
+        try:
+            base = _resolved(reference.base, reference.text)[0]
+            found = self.target(reference.base, reference.text)
+        except (LookupError, ValueError):
+            return  # told of by `check`
+        if isinstance(found, dict) and id(found) not in self.bases:
+            self._visit(found, reference.path, base)
+
     def _visit(self, schema: Object, path: Path, base: str) -> None:
+        if id(schema) in self.bases:
+            return
         base = self._enter(schema, base)
         self.bases[id(schema)] = base
         self._visited.append((schema, path))

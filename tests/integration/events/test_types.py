@@ -1,13 +1,17 @@
 """Event types over REST: registered, changed, versioned only where a schema changes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
 from apps.events.models import EventType, SchemaVersion
-from apps.events.services import event_type_create
+from apps.events.services import event_type_change, event_type_create
+from apps.kernel.errors import Invalid
 from tests.integration.cast import ACTOR, Caller, a_project, caller
 from tests.integration.threads import at_once
 
@@ -94,6 +98,20 @@ def test_a_schema_that_cannot_be_leaves_the_type_as_it_was(owner: Caller) -> Non
     refused = owner.patch(f"event-types/{made['id']}", {"description": "after", "schema": {"type": "objekt"}})
     assert refused.status == 422
     assert owner.get(f"event-types/{made['id']}").body == made
+
+
+@pytest.mark.django_db
+def test_a_schema_is_checked_before_the_database_is_asked_anything() -> None:
+    project = a_project()
+    made = event_type_create(project=project, name="a", actor=ACTOR)
+    acts: list[Callable[[], Any]] = [
+        lambda: event_type_create(project=project, name="b", actor=ACTOR, schema={"type": "objekt"}),
+        lambda: event_type_change(event_type=made, actor=ACTOR, schema={"type": "objekt"}),
+    ]
+    for act in acts:
+        with CaptureQueriesContext(connection) as captured, pytest.raises(Invalid):
+            act()
+        assert not captured.captured_queries
 
 
 @pytest.mark.django_db

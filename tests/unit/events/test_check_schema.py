@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from apps.events.schemas import check_schema, validator
-from apps.events.schemas.check import MAX_BYTES, MAX_PATTERNS
+from apps.events.schemas.check import MAX_BYTES, MAX_SCHEMAS
+from apps.events.schemas.expressions import MAX_PATTERNS, MAX_TEXT
 from apps.kernel.errors import Invalid
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
@@ -92,7 +93,10 @@ def test_taken(schema: object) -> None:
         ({"pattern": "("}, "/schema/pattern", "invalid_pattern"),
         ({"pattern": r"(?P<x"}, "/schema/pattern", "invalid_pattern"),
         ({"patternProperties": {"a/(": {}}}, "/schema/patternProperties/a~1(", "invalid_pattern"),
-        ({"pattern": "((a{100}){100}){100}"}, "/schema/pattern", "invalid_pattern"),
+        ({"pattern": "((a{100}){100}){100}"}, "/schema/pattern", "too_complex"),
+        ({"pattern": "a" * (MAX_TEXT + 1)}, "/schema", "too_complex"),
+        ({"$ref": "#/x/a", "x": {"a": {"pattern": "("}}}, "/schema/$ref/pattern", "invalid_pattern"),
+        ({"$ref": "#/x/a", "x": {"a": {"not": {"$ref": "http://a/"}}}}, "/schema/$ref/not/$ref", "remote_reference"),
         ({"$ref": "http://example.com/x.json"}, "/schema/$ref", "remote_reference"),
         ({"$ref": "file:///etc/passwd"}, "/schema/$ref", "remote_reference"),
         ({"$ref": "//example.com/x"}, "/schema/$ref", "remote_reference"),
@@ -120,6 +124,7 @@ def test_taken(schema: object) -> None:
         (chain(30, "allOf"), "/schema", "too_complex"),
         (chain(60, "anyOf"), "/schema", "too_complex"),
         (chain(5000, "oneOf"), "/schema", "too_complex"),
+        ({"allOf": [{}] * MAX_SCHEMAS}, "/schema", "too_complex"),
         ({"description": "d" * MAX_BYTES}, "/schema", "too_large"),
         ({"properties": {f"p{n}": {"pattern": f"^{n}$"} for n in range(MAX_PATTERNS + 1)}}, "/schema", "too_complex"),
     ],

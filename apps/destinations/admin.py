@@ -28,6 +28,7 @@ from apps.kernel.admin import (
     ProjectFilter,
     ReadOnlyInline,
     ScopedAdmin,
+    ServiceTransactions,
     ValueFilter,
     acting,
     adopt,
@@ -128,7 +129,7 @@ class SecretInline(ReadOnlyInline[Secret, Destination]):
 
 
 @admin.register(Destination)
-class DestinationAdmin(ScopedAdmin[Destination]):
+class DestinationAdmin(ScopedAdmin[Destination], ServiceTransactions[Destination]):
     """Where events go."""
 
     write_scope = "destinations:write"

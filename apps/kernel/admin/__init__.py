@@ -1,7 +1,15 @@
 """What the apps' admin pages are made of. Pages are doors: they authorise, call services and render."""
 
 from apps.kernel.admin.actions import change_url, for_selected, row_action
-from apps.kernel.admin.base import DataPlaneAdmin, ReadOnly, ReadOnlyInline, ScopedAdmin, adopt, extend_page
+from apps.kernel.admin.base import (
+    DataPlaneAdmin,
+    ReadOnly,
+    ReadOnlyInline,
+    ScopedAdmin,
+    ServiceTransactions,
+    adopt,
+    extend_page,
+)
 from apps.kernel.admin.display import (
     Section,
     badge,
@@ -28,6 +36,7 @@ __all__ = [
     "ReadOnlyInline",
     "ScopedAdmin",
     "Section",
+    "ServiceTransactions",
     "SinceFilter",
     "ValueFilter",
     "acting",

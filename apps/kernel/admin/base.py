@@ -211,6 +211,24 @@ class ScopedAdmin[M: Model](ModelAdmin[M]):
         return page
 
 
+class ServiceTransactions[M: Model](DjangoModelAdmin[M]):
+    """For pages whose saving is one call of a service that does slow things, such as asking the DNS, before its own
+    transaction: Django's around the whole request would hold all other writers of SQLite meanwhile.
+
+    Listed after ScopedAdmin, so that it takes the place of Django's own view and of nothing else.
+    """
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        view: Any = self._changeform_view  # type: ignore[attr-defined]  # Django's own, but for its transaction
+        return view(request, object_id, form_url, extra_context)
+
+
 class ReadOnly:
     """For pages and inlines: nothing is added, changed or deleted here."""
 

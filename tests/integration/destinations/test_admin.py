@@ -1,10 +1,13 @@
 """The admin's pages of consumers and destinations."""
 
+import socket
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.admin.models import LogEntry
+from django.db import connections
 from django.urls import reverse
 from pytest_django import Settings
 
@@ -112,6 +115,45 @@ def test_a_lost_encryption_key_leaves_the_page_readable(
     assert answer.status_code == 302, text_of(answer)
     assert Destination.objects.get().name == "Renamed"
     assert django_settings.ENCRYPTION_KEYS[0][0] == "other"
+
+
+@pytest.fixture
+def transactions_at_lookups(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each name that is looked up: whether the request held a transaction then."""
+    found: list[bool] = []
+    requests_connection = connections["default"]  # this thread's; names are looked up in others
+    real = socket.getaddrinfo
+
+    def answer(host: Any, *rest: Any, **named: Any) -> Any:
+        if not str(host).endswith(".example"):
+            return real(host, *rest, **named)
+        found.append(requests_connection.in_atomic_block)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_waits_for_the_dns(transactions_at_lookups: list[bool]) -> None:
+    root, project = superuser(), a_project()
+    answer = add(root, project, url="https://hooks.example/", event_types="*")
+    assert answer.context["text"].startswith("whsec_")
+    fields = {"url": "https://hooks.example/new", "event_types": "*"}
+    answer = root.post(PAGE, Destination.objects.get().pk, **fields, **NO_SECRETS)
+    assert answer.status_code == 302, text_of(answer)
+    assert Destination.objects.get().summary == "https://hooks.example/new"
+    assert transactions_at_lookups == [False, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_service_refuses_leaves_nothing_behind(transactions_at_lookups: list[bool]) -> None:
+    root, project = superuser(), a_project()
+    unknown = "con_01h455vb4pex5vsknk084sn02q"
+    assert "no such consumer" in refused(add(root, project, url="https://hooks.example/", consumer_key=unknown))
+    assert transactions_at_lookups == [False]
+    assert not Destination.objects.exists()
+    assert not LogEntry.objects.exists()
 
 
 @pytest.mark.parametrize(("action", "status"), [("pause", Status.PAUSED), ("resume", Status.ENABLED)])

@@ -86,11 +86,14 @@ class Running:
         lines = (line for line in self.output().splitlines() if line.startswith("{") and event in line)
         return [line for line in map(json.loads, lines) if line.get("event") == event]
 
-    def stop(self, signum: int = signal.SIGTERM) -> int:
+    def stop(self) -> int:
         """Ask it to end, and wait until its whole group has; returns the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signum)
+        self.terminate()
         return self.ended()
+
+    def terminate(self) -> None:
+        """SIGTERM to the leader, as a service manager sends it."""
+        self.process.terminate()
 
     def interrupt(self) -> None:
         """Ctrl-C in a terminal: SIGINT to every process of the group."""

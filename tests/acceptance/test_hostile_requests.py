@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.ledger import settled
 from tests.acceptance.problems import assert_problem, faults
 from tests.acceptance.project import API, Project, expect
 from tests.acceptance.server import Server
@@ -19,16 +20,21 @@ QUICK = 10.0  # seconds, on a busy machine
 
 
 @pytest.fixture(scope="module")
-def destination(project: Project, receiver: Receiver) -> str:
-    return str(project.destination(receiver.url("/hook"), event_types=["still.well"])["id"])
+def after(project: Project, receiver: Receiver) -> Iterator[dict[str, str]]:
+    """By the event published after a test, the test's name; in the end each must have been delivered."""
+    destination = project.destination(receiver.url("/hook"), event_types=["still.well"])["id"]
+    published: dict[str, str] = {}
+    yield published
+    delivered = {row["event"] for row in settled(project) if row["destination"] == destination}
+    assert [name for event_id, name in published.items() if event_id not in delivered] == []
 
 
 @pytest.fixture(autouse=True)
-def unharmed(project: Project, destination: str) -> Iterator[None]:
-    """Whatever a test did, afterwards Trunkline is ready and delivers."""
+def unharmed(project: Project, after: dict[str, str], request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test did, Trunkline is ready, and takes and delivers the next event."""
     yield
     assert project.client.get("/readyz").status == 200
-    assert project.tried(project.publish("still.well"), destination)["state"] == "delivered"
+    after[project.publish("still.well")] = request.node.name
 
 
 def event(data: bytes = b"1", more: bytes = b"") -> bytes:
@@ -251,6 +257,19 @@ def test_a_method_nobody_offers(project: Project) -> None:
     answer = project.client.call("DELETE", EVENTS)
     assert_problem(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["allow"]
+
+
+def test_a_host_that_is_not_ours(project: Project) -> None:
+    answer = project.client.call("GET", EVENTS, None, {"Host": "evil.example"})
+    assert_problem(answer, 400, "malformed")
+    assert b"evil.example" not in answer.body
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml;q=1", "image/*", "nonsense", ""])
+def test_whatever_a_client_would_rather_have(project: Project, accept: str) -> None:
+    assert project.client.call("GET", EVENTS, None, {"Accept": accept}).headers["content-type"] == "application/json"
+    answer = project.client.call("GET", f"{EVENTS}/evt_x", None, {"Accept": accept})
+    assert_problem(answer, 404, "not_found")
 
 
 @pytest.mark.parametrize(

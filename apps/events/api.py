@@ -37,7 +37,7 @@ class EventTypeSerializer(StrictSerializer):
 
     def to_representation(self, instance: EventType) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
-        newest = max(instance.versions.all(), key=lambda one: one.version, default=None)
+        newest = selectors.newest_schema(instance)
         shown["version"] = newest.version if newest else None
         shown["schema"] = msgspec.json.decode(newest.schema) if newest else None
         return shown

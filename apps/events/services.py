@@ -10,10 +10,14 @@ from apps.accounts.services import project_touch
 from apps.audit.services import Actor, audit_record
 from apps.events import schemas
 from apps.events.models import EventType, SchemaVersion
-from apps.events.selectors import newest_version
+from apps.events.selectors import newest_schema_now, schema_bytes
 from apps.kernel.errors import Conflict, Fault
 
 type Schema = dict[str, Any] | bool
+
+MOST_TYPES = 2_000  # of a project
+MOST_VERSIONS = 100  # of a type
+MOST_SCHEMA_BYTES = 64_000_000  # of a project, all versions of all types
 
 
 def event_type_create(
@@ -30,6 +34,7 @@ def event_type_create(
     with transaction.atomic():
         project_touch(project)
         _refuse_taken_name(project, name)
+        _refuse_too_many_types(project)
         event_type = EventType.objects.create(
             project=project, name=name, description=description, deprecated=deprecated
         )
@@ -78,7 +83,8 @@ def event_type_ensure(
     if event_type is None:
         made = event_type_create(project=project, name=name, actor=actor, description=description, schema=schema)
         return made, "created"
-    if _newest_schema(event_type) == _text(schema) and event_type.description == description:
+    newest = newest_schema_now(event_type.pk)
+    if newest and newest.schema == _text(schema) and event_type.description == description:
         return event_type, "unchanged"
     changed = event_type_change(event_type=event_type, actor=actor, description=description, schema=schema)
     return changed, "changed"
@@ -96,19 +102,31 @@ def _refuse_taken_name(project: Project, name: str) -> None:
         raise Conflict(f"the event type {name} is registered already", code="already_exists", faults=[fault])
 
 
+def _refuse_too_many_types(project: Project) -> None:
+    if EventType.objects.filter(project=project).count() >= MOST_TYPES:
+        detail = f"the project has {MOST_TYPES} event types, the most there can be; delete those not in use"
+        raise Conflict(detail, code="too_many_event_types")
+
+
 def _add_version(event_type: EventType, schema: Schema) -> int:
     """The new version's number, or 0 when the schema is the newest already. Holds the project's lock."""
     text = _text(schema)
-    if _newest_schema(event_type) == text:
+    newest = newest_schema_now(event_type.pk)
+    if newest and newest.schema == text:
         return 0
-    version = newest_version(event_type.pk) + 1
+    version = newest.version + 1 if newest else 1
+    _refuse_too_much(event_type, version, len(text.encode()))
     SchemaVersion.objects.create(event_type=event_type, version=version, schema=text)
     return version
 
 
-def _newest_schema(event_type: EventType) -> str | None:
-    newest = SchemaVersion.objects.filter(event_type=event_type).order_by("-version").first()
-    return newest.schema if newest else None
+def _refuse_too_much(event_type: EventType, version: int, size: int) -> None:
+    if version > MOST_VERSIONS:
+        detail = f"{event_type.name} has {MOST_VERSIONS} schema versions, the most there can be; register another name"
+        raise Conflict(detail, code="too_many_versions")
+    if schema_bytes(event_type.project_id) + size > MOST_SCHEMA_BYTES:
+        detail = f"the project's schemas would have more than {MOST_SCHEMA_BYTES:,} bytes, old versions included"
+        raise Conflict(f"{detail}; delete event types not in use", code="too_much_schema")
 
 
 def _text(schema: Schema) -> str:

@@ -5,7 +5,7 @@ of each request, is the one it was read at. So a change counts from the next req
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from re import Pattern
 from threading import Lock
@@ -14,7 +14,7 @@ from uuid import UUID
 from apps.accounts.models import Project
 from apps.destinations.patterns import compile_patterns
 from apps.destinations.selectors import subscriptions
-from apps.events.selectors import registered_types
+from apps.events.selectors import RegisteredType, registered_types, schema_text
 
 MOST_PROJECTS = 1_000
 MOST_TYPES = 10_000  # remembered per project; producers may invent names without end
@@ -34,8 +34,9 @@ class Catalog:
     """A project's event types and subscriptions at one version."""
 
     version: int
-    types: Mapping[str, Mapping[int, str]]
+    types: Mapping[str, RegisteredType]
     subscriptions: tuple[Subscription, ...]
+    schema_text: Callable[[UUID, int], str | None] = schema_text  # by a type's id and version, when one is wanted
     _by_type: dict[str, tuple[Subscription, ...]] = field(default_factory=dict)
 
     def destinations_for(self, event_type: str, consumer: str) -> list[UUID]:

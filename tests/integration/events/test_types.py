@@ -9,7 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
+from apps.events import services
 from apps.events.models import EventType, SchemaVersion
+from apps.events.selectors import event_types, newest_schema
 from apps.events.services import event_type_change, event_type_create
 from apps.kernel.errors import Invalid
 from tests.integration.cast import ACTOR, Caller, a_project, caller
@@ -112,6 +114,57 @@ def test_a_schema_is_checked_before_the_database_is_asked_anything() -> None:
         with CaptureQueriesContext(connection) as captured, pytest.raises(Invalid):
             act()
         assert not captured.captured_queries
+
+
+@pytest.mark.django_db
+def test_a_type_has_so_many_versions(owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MOST_VERSIONS", 2)
+    made = owner.post("event-types", {"name": "a", "schema": ONE}).body
+    path = f"event-types/{made['id']}"
+    assert owner.patch(path, {"schema": TWO}).status == 200
+    refused = owner.patch(path, {"schema": ONE, "description": "new"})
+    assert (refused.status, refused.body["code"]) == (409, "too_many_versions")
+    assert owner.patch(path, {"schema": TWO, "description": "as before"}).body["version"] == 2
+
+
+@pytest.mark.django_db
+def test_a_project_has_so_many_types(owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MOST_TYPES", 1)
+    made = owner.post("event-types", {"name": "a"}).body
+    refused = owner.post("event-types", {"name": "b"})
+    assert (refused.status, refused.body["code"]) == (409, "too_many_event_types")
+    assert caller(a_project()).post("event-types", {"name": "b"}).status == 201
+    assert owner.delete(f"event-types/{made['id']}").status == 204
+    assert owner.post("event-types", {"name": "b"}).status == 201
+
+
+@pytest.mark.django_db
+def test_a_project_has_so_many_bytes_of_schemas(owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = {"title": "é" * 100}  # 212 bytes
+    monkeypatch.setattr(services, "MOST_SCHEMA_BYTES", 424)
+    made = owner.post("event-types", {"name": "a", "schema": schema}).body
+    assert owner.post("event-types", {"name": "b", "schema": schema}).status == 201
+    refused = owner.patch(f"event-types/{made['id']}", {"schema": True})
+    assert (refused.status, refused.body["code"]) == (409, "too_much_schema")
+    assert caller(a_project()).post("event-types", {"name": "a", "schema": schema}).status == 201
+
+
+@pytest.mark.django_db
+def test_a_list_reads_the_newest_schemas_and_no_others(owner: Caller) -> None:
+    for name in ("a", "b", "bare"):
+        made = owner.post("event-types", {"name": name}).body
+        for title in ("first", "second", "third") if name != "bare" else ():
+            owner.patch(f"event-types/{made['id']}", {"schema": {"title": f"{title} of {name}"}})
+    with CaptureQueriesContext(connection) as captured:
+        rows = list(event_types(owner.project).order_by("name"))
+        newest = [newest_schema(row) for row in rows]
+    assert [one and (one.version, one.schema) for one in newest] == [
+        (3, '{"title":"third of a"}'),
+        (3, '{"title":"third of b"}'),
+        None,
+    ]
+    assert len(captured) == 2
+    assert [len(vars(row)["newest_schemas"]) for row in rows] == [1, 1, 0]
 
 
 @pytest.mark.django_db

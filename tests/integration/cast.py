@@ -62,9 +62,12 @@ class Caller:
         return call("DELETE", path, key=self.key)
 
     def pages(self, path: str) -> list[list[Any]]:
-        """Every page of a list, by following `next`."""
-        found, url = [], path
+        """Every page of a list, by following `next`, which must not lead back."""
+        found: list[list[Any]] = []
+        seen, url = set(), path
         while url:
+            assert url not in seen
+            seen.add(url)
             answer = self.get(url)
             assert answer.status == 200, answer.content
             found.append(answer.body["data"])

@@ -1,9 +1,11 @@
 """Members and their roles; a project is never left without an owner."""
 
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import transaction
 
 from apps.accounts.models import Membership, Project, User
 from apps.accounts.roles import role_scopes, roles_sync
@@ -12,7 +14,7 @@ from apps.accounts.services import first_superuser_create, member_add, member_ch
 from apps.audit.models import AuditEntry
 from apps.kernel.errors import Conflict, Forbidden
 from tests.integration.cast import ACTOR, Caller, a_project, caller
-from tests.integration.threads import at_once
+from tests.integration.threads import PATIENCE, at_once
 
 
 @pytest.mark.django_db
@@ -109,21 +111,37 @@ def test_the_last_owner_stays(owner: Caller) -> None:
     assert owner.delete(f"members/{second['id']}").status == 409
 
 
+def step_down(membership: Membership) -> None:
+    member_change(membership=membership, role="viewer", actor=ACTOR)
+
+
+def leave(membership: Membership) -> None:
+    member_remove(membership=membership, actor=ACTOR)
+
+
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("rest", [0, 1], ids=["remove and remove", "remove and change"])
-def test_two_who_each_remove_the_other_owner(rest: int) -> None:
+@pytest.mark.parametrize("second", [leave, step_down])
+def test_two_who_each_remove_the_other_owner(second: Callable[[Membership], None]) -> None:
     project = a_project()
     owners = [member_add(project=project, email=f"{n}@example.com", role="owner", actor=ACTOR) for n in "ab"]
-    acts: list[Callable[[], object]] = [
-        lambda: member_remove(membership=owners[0], actor=ACTOR),
-        lambda: (
-            member_change(membership=owners[1], role="viewer", actor=ACTOR)
-            if rest
-            else member_remove(membership=owners[1], actor=ACTOR)
-        ),
-    ]
-    outcomes = at_once(acts)
-    assert [isinstance(outcome, Conflict) for outcome in outcomes].count(True) == 1, outcomes
+    removed, answered = Event(), Event()
+
+    def first_but_slow() -> None:
+        with transaction.atomic():
+            leave(owners[0])
+            removed.set()
+            answered.wait(0.5)  # it can't come: the second has to wait for this transaction's end
+
+    def second_meanwhile() -> None:
+        assert removed.wait(PATIENCE)
+        try:
+            second(owners[1])
+        finally:
+            answered.set()
+
+    done, refused = at_once([first_but_slow, second_meanwhile])
+    assert done is None
+    assert isinstance(refused, Conflict), refused
     assert Membership.objects.filter(project=project, role__name="owner").count() == 1
 
 

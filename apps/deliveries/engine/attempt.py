@@ -74,7 +74,7 @@ async def _outcome(parcel: Parcel, senders: Mapping[str, Sender]) -> Outcome:
 
 def _decision(parcel: Parcel, outcome: Outcome) -> Decision:
     """A status decides, also where the rest of the answer did not come in time: the receiver has spoken."""
-    if parcel.target is Obstacle.DELETED:
+    if parcel.target in (Obstacle.DELETED, Obstacle.EVENT_GONE):  # a tuple, as a target can't be hashed
         return Decision(Edge.CANCELLED)
     moment = now()
     verdict = judge(outcome.status_code, outcome.retry_after, moment)

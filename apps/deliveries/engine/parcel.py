@@ -13,12 +13,14 @@ from apps.destinations.sealing import Unsealable
 from apps.destinations.selectors import live_secrets, target_of
 from apps.events.models import Event
 from apps.events.selectors import events_by_id
+from apps.kernel.ids import encode
 
 
 class Obstacle(StrEnum):
     """Why a parcel can't be sent at all."""
 
     DELETED = "destination_deleted"
+    EVENT_GONE = "event_gone"
     UNSEALABLE = "secrets_unreadable"
     UNKNOWN_KIND = "unknown_kind"
 
@@ -48,7 +50,7 @@ def pack(deliveries: Iterable[Delivery]) -> list[Parcel]:
     targets = {row.destination_id: row.destination for row in rows}
     ready = {pk: _target(destination, secrets.get(pk, [])) for pk, destination in targets.items()}
     events = {event.pk: (event.type, _message(event)) for event in events_by_id({row.event_id for row in rows})}
-    return [_parcel(row, ready[row.destination_id], *events[row.event_id]) for row in rows]
+    return [_parcel(row, ready[row.destination_id], events.get(row.event_id)) for row in rows]
 
 
 def _message(event: Event) -> Message:
@@ -70,8 +72,11 @@ def _target(destination: Destination, secrets: Sequence[Secret]) -> Target | Obs
         return Obstacle.UNSEALABLE
 
 
-def _parcel(row: Delivery, target: Target | Obstacle, event_type: str, message: Message) -> Parcel:
+def _parcel(row: Delivery, target: Target | Obstacle, event: tuple[str, Message] | None) -> Parcel:
     assert row.claim is not None  # the database's CHECK: sending rows have one
+    if event is None:  # no constraint holds it: it may have been pruned
+        target, event = Obstacle.EVENT_GONE, ("", Message(id=encode("evt", row.event_id), body=b""))
+    event_type, message = event
     return Parcel(
         delivery_id=row.pk,
         claim=row.claim,

@@ -15,6 +15,7 @@ from apps.deliveries.states import Edge, State
 from apps.destinations.models import Destination, Secret, Status
 from apps.destinations.secrets import secret_rotate
 from apps.destinations.services import destination_create, destination_delete, destination_pause
+from apps.events.models import Event
 from apps.kernel.clock import now
 from tests.integration.cast import ACTOR, a_delivery, a_destination, a_project, an_event
 from tests.integration.deliveries.engine_room import attempted, make_due, run_until
@@ -143,6 +144,16 @@ def test_a_deleted_destination_gets_nothing_more(receiver: Receiver, project: Pr
     assert (row.state, row.reason, row.attempts) == (State.CANCELLED, Edge.CANCELLED, 0)
     assert receiver.requests == []
     assert not Attempt.objects.exists()
+
+
+def test_a_delivery_whose_event_is_gone_is_cancelled_alone(receiver: Receiver, project: Project) -> None:
+    """No constraint holds the two together: events are pruned, and rows are restored from backups."""
+    orphan, sound = to(receiver, project), to(receiver, project)
+    Event.objects.filter(pk=orphan.event_id).delete()
+    run_until(lambda lines: lines.wait_for("delivery.cancelled"), attempted(1))
+    assert Delivery.objects.get(pk=orphan.pk).state == State.CANCELLED
+    assert Delivery.objects.get(pk=sound.pk).state == State.DELIVERED
+    assert len(receiver.requests) == 1
 
 
 def test_a_paused_destination_gets_its_deliveries_when_it_resumes(receiver: Receiver, project: Project) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests import services
 from tests.acceptance.installation import Installation
+from tests.acceptance.ledger import settled
 from tests.acceptance.project import Project
 from tests.acceptance.server import Server
 from tests.acceptance.waiting import eventually
@@ -80,3 +81,21 @@ def project(server: Server, request: pytest.FixtureRequest) -> Project:
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiving:
         yield receiving
+
+
+@pytest.fixture(scope="module")
+def after(project: Project, receiver: Receiver) -> Iterator[dict[str, str]]:
+    """By the event published after a test, the test's name; in the end each must have been delivered."""
+    destination = project.destination(receiver.url("/hook"), event_types=["still.well"])["id"]
+    published: dict[str, str] = {}
+    yield published
+    delivered = {row["event"] for row in settled(project) if row["destination"] == destination}
+    assert [name for event_id, name in published.items() if event_id not in delivered] == []
+
+
+@pytest.fixture
+def unharmed(project: Project, after: dict[str, str], request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test did, Trunkline is ready, and takes and delivers the next event."""
+    yield
+    assert project.client.get("/readyz").status == 200
+    after[project.publish("still.well")] = request.node.name

@@ -2,39 +2,19 @@
 
 import gzip
 import socket
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.acceptance.ledger import settled
 from tests.acceptance.problems import assert_problem, faults
 from tests.acceptance.project import API, Project, expect
 from tests.acceptance.server import Server
-from tests.receiver import Receiver
 
 EVENTS = f"{API}/events"
 BATCH = f"{EVENTS}/batch"
-QUICK = 10.0  # seconds, on a busy machine
 
 
-@pytest.fixture(scope="module")
-def after(project: Project, receiver: Receiver) -> Iterator[dict[str, str]]:
-    """By the event published after a test, the test's name; in the end each must have been delivered."""
-    destination = project.destination(receiver.url("/hook"), event_types=["still.well"])["id"]
-    published: dict[str, str] = {}
-    yield published
-    delivered = {row["event"] for row in settled(project) if row["destination"] == destination}
-    assert [name for event_id, name in published.items() if event_id not in delivered] == []
-
-
-@pytest.fixture(autouse=True)
-def unharmed(project: Project, after: dict[str, str], request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a test did, Trunkline is ready, and takes and delivers the next event."""
-    yield
-    assert project.client.get("/readyz").status == 200
-    after[project.publish("still.well")] = request.node.name
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 
 def event(data: bytes = b"1", more: bytes = b"") -> bytes:
@@ -305,67 +285,3 @@ def _whatever_comes(raw: socket.socket, sent: bytes) -> bytes:
     except OSError:
         pass  # it hung up, having seen enough
     return received
-
-
-@pytest.mark.parametrize(
-    ("schema", "pointer"),
-    [
-        ({"$ref": "http://169.254.169.254/latest/meta-data"}, "/schema/$ref"),
-        ({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, "/schema/properties/a/$ref"),
-        ({"$id": "http://127.0.0.1:1/x", "$ref": "other.json"}, "/schema/$ref"),
-        ({"items": {"$dynamicRef": "//example.com/x#a"}}, "/schema/items/$dynamicRef"),
-    ],
-    ids=["network", "file", "by way of $id", "dynamic"],
-)
-def test_schemas_that_would_fetch_something(project: Project, schema: Any, pointer: str) -> None:
-    answer = project.client.post(f"{API}/event-types", {"name": "remote.schema", "schema": schema})
-    assert faults(assert_problem(answer, 422, "invalid_schema")) == [(pointer, "remote_reference")]
-
-
-def test_a_schema_that_points_at_a_server_is_never_fetched(project: Project, receiver: Receiver) -> None:
-    before = receiver.accepted
-    for reference in (receiver.url("/schema.json"), receiver.url("/schema.json#/a")):
-        value = {"name": "remote.schema", "schema": {"items": {"$ref": reference}}}
-        assert_problem(project.client.post(f"{API}/event-types", value), 422, "invalid_schema")
-    assert receiver.accepted == before
-
-
-@pytest.mark.parametrize(
-    ("schema", "pointer", "code"),
-    [
-        (7, "/schema", "wrong_type"),
-        ("x", "/schema", "wrong_type"),
-        ([], "/schema", "wrong_type"),
-        ({"type": "integre"}, "/schema/type", "any_of"),
-        ({"$ref": "#/nowhere"}, "/schema/$ref", "dangling_reference"),
-        ({"pattern": "("}, "/schema/pattern", "invalid_pattern"),
-        ({"$schema": "http://example.com/own"}, "/schema/$schema", "unknown_draft"),
-    ],
-)
-def test_schemas_that_are_none(project: Project, schema: Any, pointer: str, code: str) -> None:
-    answer = project.client.post(f"{API}/event-types", {"name": "no.schema", "schema": schema})
-    assert faults(assert_problem(answer, 422, "invalid_schema")) == [(pointer, code)]
-
-
-HEAVY: dict[str, tuple[Any, Any]] = {
-    "itself": ({"$ref": "#"}, 1),
-    "each other": ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, 1),
-    "backtracking": ({"pattern": "^(a+)+$"}, "a" * 40 + "!"),
-    "alternatives": ({"pattern": "^(a|a)*$"}, "a" * 100_000 + "!"),
-    "look-ahead": ({"pattern": "^(?=(a+)+$)a"}, "a" * 40 + "!"),
-    "unique": ({"uniqueItems": True}, [{"n": n} for n in range(3000)]),
-    "branches": ({"anyOf": [{"items": {"anyOf": [{"minimum": 10}] * 20}}] * 20}, list(range(9)) * 50),
-}
-
-
-@pytest.mark.parametrize("name", HEAVY)
-def test_schemas_that_would_run_for_ever(project: Project, name: str) -> None:
-    """Refused when registered, or else quick to answer; never a hang and never the end of a worker."""
-    schema, data = HEAVY[name]
-    event_type = f"heavy.{name.replace(' ', '-')}"
-    started = time.monotonic()
-    registered = project.client.post(f"{API}/event-types", {"name": event_type, "schema": schema})
-    assert registered.status in {201, 422}, str(registered)
-    answer = project.client.post(EVENTS, {"type": event_type, "data": data})
-    assert answer.status in {202, 422}, str(answer)
-    assert time.monotonic() - started < QUICK

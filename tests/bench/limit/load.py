@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -25,8 +26,8 @@ class Client(asyncio.Protocol):
     """One connection, one request at a time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport, self.parser = transport, httptools.HttpResponseParser(self)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        self.parser = httptools.HttpResponseParser(self)
         self.future: asyncio.Future[int] | None = None
 
     def data_received(self, data: bytes) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import time
+from typing import cast
 
 import httptools
 import uvloop
@@ -56,8 +57,8 @@ class Http(asyncio.Protocol):
     """The least HTTP/1.1 that clients accept."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport, self.parser = transport, httptools.HttpRequestParser(self)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        self.parser = httptools.HttpRequestParser(self)
         self.url, self.webhook_id, self.body = b"", b"", b""
 
     def data_received(self, data: bytes) -> None:

@@ -1,11 +1,14 @@
 """structlog for everything: ours and every library's, one line an event, JSON unless a person is looking."""
 
+import json
 import logging.config
 import sys
 from typing import Any
 
+import msgspec
 import structlog
 
+from apps.kernel import wide
 from config.environment import Environment
 
 SHARED: list[Any] = [
@@ -58,5 +61,12 @@ def _dict_config(environment: Environment) -> dict[str, Any]:
 def _renderer(environment: Environment) -> list[Any]:
     form = environment.log_format or ("json" if environment.production or not sys.stdout.isatty() else "console")
     if form == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        return [wide.rendered(structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()))]
+    return [structlog.processors.format_exc_info, wide.rendered(_as_json)]
+
+
+def _as_json(logger: Any, name: str, line: Any) -> str:
+    try:
+        return msgspec.json.encode(line, enc_hook=repr).decode()
+    except (TypeError, ValueError):  # keys that are no text, half a surrogate pair: rare, and worth a line anyhow
+        return json.dumps(line, default=repr, skipkeys=True)

@@ -14,6 +14,7 @@ from apps.deliveries import store
 from apps.deliveries.engine.loop import Engine, Pace
 from apps.deliveries.models import Delivery
 from apps.kernel.clock import now
+from apps.kernel.wide import each_line
 
 PATIENCE = 20.0  # seconds until a wait gives up and the test fails
 QUICK = Pace(idle=0.01, rescue=0.02, heartbeat=0.02, grace=10.0, after_fault=0.01)
@@ -30,7 +31,7 @@ class Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(record.msg, dict):
             with self._changed:
-                self._lines.append(record.msg)
+                self._lines += map(dict, each_line(record.msg))
                 self._changed.notify_all()
 
     def of(self, event: str) -> list[dict[str, Any]]:

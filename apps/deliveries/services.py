@@ -9,11 +9,12 @@ from django.db.models import QuerySet
 
 from apps.audit.services import Actor, audit_record
 from apps.deliveries import store
+from apps.deliveries.inserts import deliveries_insert, rows_for
 from apps.deliveries.models import Delivery
 from apps.deliveries.states import Edge, State
 from apps.destinations.models import Destination
 from apps.events.models import Event
-from apps.events.store import events_insert
+from apps.events.store import EventRow, events_insert
 from apps.kernel.clock import now
 from apps.kernel.errors import Conflict
 from apps.kernel.ids import new_uuid
@@ -91,16 +92,17 @@ def destination_test(*, destination: Destination, actor: Actor) -> Delivery:
     """Send the destination a test event, whatever it subscribes to; returns the delivery to watch."""
     moment = now()
     data = {"message": "This is a test event from Trunkline.", "destination": destination.public_id}
-    event = Event(
+    event = EventRow(
         id=new_uuid(),
-        project=destination.project,
+        project_id=destination.project_id,
         type=TEST_TYPE,
         time=moment,
         data=json.dumps(data).encode(),
         received_at=moment,
     )
     events_insert([event])
-    [delivery] = store.deliveries_for(event, [destination.pk])
-    delivery.save(force_insert=True)
+    [row] = rows_for(event, [destination.pk])
+    deliveries_insert([row])
+    delivery = Delivery.objects.get(pk=row.id)
     _audit(delivery, "destination.tested", actor)
     return delivery

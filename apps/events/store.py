@@ -1,14 +1,40 @@
 """Set-oriented writes of the intake: keys and events, in a handful of statements however many."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models.functions import Length
 
 from apps.events.models import Event, IdempotencyKey
+from apps.kernel import bulk, ids
 from apps.kernel.contention import Contended
+
+
+class EventRow(NamedTuple):
+    """An event about to be inserted; the fields are the columns."""
+
+    id: UUID
+    project_id: UUID
+    type: str
+    time: datetime
+    data: bytes
+    received_at: datetime
+    source: str = ""
+    subject: str = ""
+    consumer: str = ""
+    ordering_key: str = ""
+    idempotency_key: str = ""
+    schema_version: int | None = None
+    traceparent: str = ""
+    extensions: Mapping[str, Any] = {}
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("evt", self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +78,6 @@ def data_sizes(event_ids: Iterable[UUID]) -> dict[UUID, int]:
     return dict(Event.objects.filter(pk__in=set(event_ids)).values_list("pk", Length("data")))
 
 
-def events_insert(events: Sequence[Event]) -> None:
-    Event.objects.bulk_create(events)
+def events_insert(events: Sequence[EventRow]) -> None:
+    """In the caller's transaction."""
+    bulk.insert(Event, EventRow._fields, events)

@@ -12,10 +12,10 @@ class InfoLog(Protocol):
     def info(self, event: str, **fields: Any) -> Any: ...
 
 
-def tell(log: InfoLog, event: str, lines: Sequence[Mapping[str, Any]]) -> None:
+def tell(logger: InfoLog, event: str, lines: Sequence[Mapping[str, Any]]) -> None:
     """Log `event` once for each of `lines`, at level INFO; they share the time. Nothing for an empty set."""
     if lines:
-        log.info(event, **{LINES: lines})
+        logger.info(event, **{LINES: lines})
 
 
 def each_line(record: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

@@ -159,16 +159,21 @@ def test_the_metrics_table_names_every_metric() -> None:
 
 
 def test_the_log_table_names_every_event() -> None:
-    logged = {call.args[0].value for call in _log_calls()}
+    logged = {call.args[0].value for call in _log_calls()} | {call.args[1].value for call in _calls_of("wide", "tell")}
     assert logged <= set(_named(_section("metrics-and-logs.md", "Logs")))
 
 
 def _log_calls() -> Iterator[Any]:
+    return (call for call in _calls_of("log") if call.func.attr != "bind")
+
+
+def _calls_of(owner: str, attribute: str = "") -> Iterator[Any]:
+    """Calls of `owner.attribute(…)`, or of any attribute."""
     for path in sources("apps", "config"):
         for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                owner = node.func.value
-                if isinstance(owner, ast.Name) and owner.id == "log" and node.func.attr != "bind":
+                named = isinstance(node.func.value, ast.Name) and node.func.value.id == owner
+                if named and attribute in {"", node.func.attr}:
                     yield node
 
 

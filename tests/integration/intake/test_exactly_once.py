@@ -1,16 +1,17 @@
 """Exactly once per idempotency key, whatever happens at the same moment; and all of an event or nothing of it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
+from django.db.models import Model
 
 from apps.accounts.models import Project
 from apps.deliveries.models import Delivery
 from apps.events.models import Event, IdempotencyKey
 from apps.intake.services import Accepted, Result, events_accept
 from apps.intake.submission import Submission
+from apps.kernel import bulk
 from apps.kernel.errors import Invalid
 from tests.integration.cast import Caller, a_destination, a_project, caller
 from tests.integration.threads import at_once
@@ -126,19 +127,21 @@ def test_another_body_is_refused(owner: Caller) -> None:
 # All or nothing
 
 
-def failing_on(table: str) -> Callable[..., Any]:
-    def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith("INSERT") and table in sql:
+@pytest.mark.parametrize("model", [Event, Delivery])
+def test_event_and_deliveries_are_one_transaction(
+    project: Project, model: type[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inserted = bulk.insert
+
+    def failing(into: type[Model], columns: Any, rows: Any) -> None:
+        inserted(into, columns, rows)
+        if into is model:
             raise IntegrityError("the disk is full")
-        return execute(sql, params, many, context)
 
-    return wrapper
-
-
-@pytest.mark.parametrize("table", ["events_event", "deliveries_delivery"])
-def test_event_and_deliveries_are_one_transaction(project: Project, table: str) -> None:
-    with connection.execute_wrapper(failing_on(table)), pytest.raises(IntegrityError):
-        accept(project, submission("k"))
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk, "insert", failing)
+        with pytest.raises(IntegrityError):
+            accept(project, submission("k"))
     assert counts() == (0, 0, 0)
     [result] = accept(project, submission("k"))  # the producer's retry is as good as new
     assert isinstance(result, Accepted)

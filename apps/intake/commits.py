@@ -1,0 +1,75 @@
+"""The one transaction by which candidates become events with their deliveries, of however many projects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.deliveries.inserts import deliveries_insert, rows_for
+from apps.events.store import KeyClaim, events_insert, keys_claim
+from apps.intake.drafts import Candidate
+from apps.kernel.contention import retried
+from apps.kernel.errors import Fault, Invalid, Problem
+from apps.kernel.ids import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The event is committed, by this submission or, as a duplicate, by an earlier one of the same key."""
+
+    event_id: UUID
+    duplicate: bool = False
+
+    @property
+    def public_id(self) -> str:
+        return encode("evt", self.event_id)
+
+
+type Result = Accepted | Problem
+type Approval = Callable[[Sequence[Result]], None]
+
+
+def commit(candidates: Sequence[Candidate], *, approve: Approval = lambda _: None) -> list[Result]:
+    """Commit them all, and answer for each in its place; done again where it lost a deadlock.
+
+    `approve` sees the answers before anything is written, and undoes the whole by raising. Should the process die in
+    here, nothing of it happened, and nobody was told that it had.
+    """
+    return retried(lambda: _commit_once(candidates, approve)) if candidates else []
+
+
+def _commit_once(candidates: Sequence[Candidate], approve: Approval) -> list[Result]:
+    with transaction.atomic():
+        held = _claim_keys(candidates)
+        results = [_result(candidate, held) for candidate in candidates]
+        approve(results)
+        winners = [one for one, result in zip(candidates, results, strict=True) if _is_new(result)]
+        events_insert([winner.event for winner in winners])
+        deliveries_insert([row for winner in winners for row in rows_for(winner.event, winner.destination_ids)])
+    return results
+
+
+def _is_new(result: Result) -> bool:
+    return isinstance(result, Accepted) and not result.duplicate
+
+
+def _claim_keys(candidates: Sequence[Candidate]) -> Mapping[UUID, KeyClaim]:
+    """Within one set the first of a key claims it; the store decides between transactions."""
+    firsts: dict[UUID, KeyClaim] = {}
+    for candidate in candidates:
+        if candidate.key:
+            firsts.setdefault(candidate.key.key, candidate.key)
+    return keys_claim(list(firsts.values())) if firsts else {}
+
+
+def _result(candidate: Candidate, held: Mapping[UUID, KeyClaim]) -> Result:
+    if candidate.key is None:
+        return Accepted(candidate.event.id)
+    holder = held[candidate.key.key]
+    if holder.event_id == candidate.event.id:
+        return Accepted(candidate.event.id)
+    if holder.fingerprint == candidate.key.fingerprint:
+        return Accepted(holder.event_id, duplicate=True)
+    fault = Fault("/idempotency_key", "was used for another event", "idempotency_key_reused")
+    return Invalid("this idempotency key was used for another event", code=fault.code, faults=[fault])

@@ -1,0 +1,64 @@
+"""A submission held against its project: refused, or a candidate with the rows it would become. Nothing is written."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from apps.accounts.models import Project
+from apps.events.store import EventRow, KeyClaim, key_hash
+from apps.intake.catalog import Catalog
+from apps.intake.submission import Submission
+from apps.intake.validation import schema_version
+from apps.kernel.clock import now
+from apps.kernel.errors import Invalid, Problem
+from apps.kernel.ids import new_uuid
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A submission that passed validation."""
+
+    event: EventRow
+    destination_ids: list[UUID]
+    key: KeyClaim | None
+
+
+type Draft = Candidate | Problem
+
+
+def draft(project: Project, catalog: Catalog, submission: Submission | Problem) -> Draft:
+    """What becomes of the submission at this version of the catalog; a Problem is returned, not raised."""
+    if isinstance(submission, Problem):
+        return submission
+    try:
+        version = schema_version(catalog, submission, registered_only=project.require_registered_types)
+    except Invalid as problem:
+        return problem
+    event = _event(project.pk, submission, version)
+    wanting = catalog.destinations_for(submission.type, submission.consumer)
+    return Candidate(event, wanting, _key(project.pk, submission, event.id))
+
+
+def _event(project_id: UUID, submission: Submission, version: int | None) -> EventRow:
+    received_at = now()
+    return EventRow(
+        id=new_uuid(),
+        project_id=project_id,
+        type=submission.type,
+        source=submission.source,
+        subject=submission.subject,
+        time=submission.time or received_at,
+        data=submission.data,
+        consumer=submission.consumer,
+        ordering_key=submission.ordering_key,
+        idempotency_key=submission.idempotency[-1] if submission.idempotency else "",
+        schema_version=version,
+        traceparent=submission.traceparent,
+        extensions=submission.extensions,
+        received_at=received_at,
+    )
+
+
+def _key(project_id: UUID, submission: Submission, event_id: UUID) -> KeyClaim | None:
+    if not submission.idempotency:
+        return None
+    return KeyClaim(key_hash(project_id, submission.idempotency), event_id, submission.fingerprint())

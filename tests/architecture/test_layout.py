@@ -18,6 +18,7 @@ MORE_DOORS = (
     "apps.events.schemas",
     "apps.events.store",  # the intake's one transaction writes events and deliveries, in sets
     "apps.deliveries.store",
+    "apps.deliveries.wakeups",  # whoever makes deliveries due says so
     "apps.destinations.sealing.Unsealable",  # what `live_secrets` raises
 )
 

@@ -7,9 +7,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from apps.accounts.bearer import CHALLENGE, HOW, bearer_text, known, require, unauthenticated
 from apps.accounts.principal import Principal
 from apps.accounts.selectors import api_key_principal
-from apps.kernel.errors import Forbidden, Unauthenticated
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which itself imports this module, as a default of the settings
@@ -19,28 +19,14 @@ class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer tl_…` (RFC 6750)."""
 
     def authenticate(self, request: Request) -> tuple[Principal, Principal] | None:
-        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-        if not scheme:
+        authorization = request.headers.get("authorization", "")
+        if not authorization:
             return None
-        principal = bearer_principal(scheme, credentials)
+        principal = known(api_key_principal(bearer_text(authorization)))
         return principal, principal
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="trunkline"'
-
-
-def bearer_principal(scheme: str, credentials: str) -> Principal:
-    """The principal of an Authorization header; raises Unauthenticated, saying what to send."""
-    if scheme.lower() != "bearer":
-        raise _unauthenticated("send `Authorization: Bearer tl_…`")
-    principal = api_key_principal(credentials.strip())
-    if principal is None:
-        raise _unauthenticated("this API key is unknown, expired or revoked")
-    return principal
-
-
-def _unauthenticated(detail: str) -> Unauthenticated:
-    return Unauthenticated(detail, headers={"WWW-Authenticate": 'Bearer realm="trunkline"'})
+        return CHALLENGE
 
 
 class HasScope(BasePermission):
@@ -49,10 +35,8 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: "APIView") -> bool:
         principal = request.user
         if not isinstance(principal, Principal):
-            raise _unauthenticated("send `Authorization: Bearer tl_…`")
-        scope = required_scope(request, view)
-        if not principal.may(scope):
-            raise Forbidden(f"this needs the scope {scope}", code="scope_missing")
+            raise unauthenticated(HOW)
+        require(principal, required_scope(request, view))
         return True
 
 

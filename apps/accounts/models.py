@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import Group, PermissionsMixin
 from django.db import models
+from django.utils.functional import cached_property
 
 from apps.accounts.scopes import SCOPES
 from apps.kernel import ids
@@ -68,7 +69,7 @@ class Project(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
+    @cached_property
     def public_id(self) -> str:
         return ids.encode("prj", self.id)
 

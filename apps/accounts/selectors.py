@@ -1,11 +1,13 @@
 """Reads of accounts."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from apps.accounts import keys
+from apps.accounts.key_records import KeyRecord
 from apps.accounts.models import ApiKey, Membership, Project
 from apps.accounts.principal import Principal
 from apps.audit.services import Actor
@@ -35,6 +37,16 @@ def _note_use(key: ApiKey, text: str) -> None:
     if key.last_used_at is None or key.last_used_at < stale:
         unused = Q(last_used_at=None) | Q(last_used_at__lt=stale)
         ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now(), digest=keys.digest(text))
+
+
+def note_uses(records: Iterable[KeyRecord], *, digest: str | None = None) -> None:
+    """Say of keys that they are used; at most one write a minute and key. `digest`: as in `_note_use`, of one key."""
+    stale = now() - LAST_USE_RESOLUTION
+    ids = [record.id for record in records if record.last_used_at is None or record.last_used_at < stale]
+    if ids:
+        unused = Q(last_used_at=None) | Q(last_used_at__lt=stale)
+        changes = {"last_used_at": now()} | ({"digest": digest} if digest else {})
+        ApiKey.objects.filter(unused, pk__in=ids).update(**changes)
 
 
 def project_named(name: str) -> Project | None:

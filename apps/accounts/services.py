@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from apps.accounts import keys
+from apps.accounts.changes import note_change
 from apps.accounts.models import ApiKey, Membership, Project, User
 from apps.accounts.roles import role_named, role_scopes
 from apps.accounts.scopes import OWNER, ROLES, SCOPES
@@ -35,6 +36,7 @@ def project_touch(project: Project) -> None:
     Also takes the project's row lock, so that two such changes to one project follow one another.
     """
     Project.objects.filter(pk=project.pk).update(catalog_version=F("catalog_version") + 1)
+    note_change()
 
 
 @transaction.atomic
@@ -83,6 +85,7 @@ def _refuse_unknown_scopes(scopes: Iterable[str]) -> None:
 def api_key_revoke(*, key: ApiKey, actor: Actor) -> None:
     """From the next request on it opens nothing; its row stays. Revoking twice is once."""
     revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now())
+    note_change()
     if revoked:
         audit_record(actor=actor, action="api_key.revoked", target=key.public_id, project_id=key.project_id)
 

@@ -5,6 +5,7 @@ Pure. A `*` that closes a pattern stands for one or more segments, anywhere else
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 SYNTAX = re.compile(r"(\*|[A-Za-z0-9_-]+)(\.(\*|[A-Za-z0-9_-]+))*")
 LONGEST = 128
@@ -16,6 +17,11 @@ def is_pattern(text: str) -> bool:
 
 def compile_patterns(patterns: Iterable[str]) -> re.Pattern[str]:
     """One expression that matches what any of the patterns matches; linear in the name's length for each."""
+    return _compiled(tuple(patterns))
+
+
+@lru_cache(4096)  # destinations by the thousand have the same few
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{_expression(pattern)})" for pattern in patterns) or r"(?!)")
 
 

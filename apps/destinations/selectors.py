@@ -40,6 +40,12 @@ def subscriptions(project_id: UUID) -> QuerySet[Destination]:
     return Destination.objects.filter(wanting, project=project_id, deleted_at=None).select_related("consumer")
 
 
+def subscription_rows(project_id: UUID) -> list[tuple[UUID, str, list[str]]]:
+    """The same as plain rows: destination, its consumer's key or an empty text, patterns."""
+    rows = subscriptions(project_id).values_list("pk", "consumer__key", "event_types")
+    return [(pk, key or "", patterns) for pk, key, patterns in rows]
+
+
 def wanting(project: Project, event_type: str, consumer: str) -> list[Destination]:
     """The destinations that would get an event of that type and consumer now."""
     return [

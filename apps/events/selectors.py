@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Project
 from apps.events.models import Event, EventType, SchemaVersion
-from apps.events.schemas.remembered import WeighedCache
+from apps.kernel.remembered import WeighedCache
 
 MOST_TEXTS, MOST_TEXT_BYTES = 2_000, 32_000_000  # of schemas remembered, in each process
 

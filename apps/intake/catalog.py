@@ -1,23 +1,26 @@
 """What the intake must know of a project to accept an event: its types and its subscriptions.
 
-Cached in this process, and good exactly as long as the project's `catalog_version`, which comes with the credentials
-of each request, is the one it was read at. So a change counts from the next request on, in every process.
+Kept in this process, beneath that in Redis where there is one, and good exactly as long as the project's
+`catalog_version`, which comes with the credentials of each request, is the one it was read at.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from re import Pattern
-from threading import Lock
 from uuid import UUID
+
+import msgspec
 
 from apps.accounts.models import Project
 from apps.destinations.patterns import compile_patterns
-from apps.destinations.selectors import subscriptions
+from apps.destinations.selectors import subscription_rows
 from apps.events.selectors import RegisteredType, registered_types, schema_text
+from apps.kernel.remembered import WeighedCache
+from apps.kernel.shared_cache import SharedCache
 
-MOST_PROJECTS = 1_000
-MOST_TYPES = 10_000  # remembered per project; producers may invent names without end
+MOST_PROJECTS, MOST_ENTRIES = 1_000, 1_000_000  # remembered in each process: catalogs, and types and wishes in them
+MOST_TYPES = 10_000  # looked up and remembered per project; producers may invent names without end
+SHARED = 300  # seconds a version is kept in Redis; nothing it holds can be out of date
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +52,48 @@ class Catalog:
         return [s.destination_id for s in wanting if not s.consumer or s.consumer == consumer]
 
 
-_catalogs: OrderedDict[UUID, Catalog] = OrderedDict()
-_lock = Lock()
+class Written(msgspec.Struct, frozen=True):
+    """A catalog as Redis holds it."""
+
+    types: dict[str, tuple[UUID, int]]
+    subscriptions: list[tuple[UUID, str, list[str]]]
+
+
+_catalogs: WeighedCache[UUID, Catalog] = WeighedCache(most=MOST_PROJECTS, weight=MOST_ENTRIES)
+_shared = SharedCache("catalog", Written)
+
+
+def catalog_known(project: Project) -> Catalog | None:
+    """The catalog at the project's version, if this process has it: for the hot path, which must not block."""
+    found = _catalogs.get(project.pk)
+    return found if found is not None and found.version == project.catalog_version else None
 
 
 def catalog_of(project: Project) -> Catalog:
-    """The catalog at the project's version."""
-    with _lock:
-        found = _catalogs.get(project.pk)
-        if found is not None and found.version == project.catalog_version:
-            _catalogs.move_to_end(project.pk)
-            return found
-    # Read after the version, so it can only be newer than it says, and is then read once more.
-    found = _read(project)
-    with _lock:
-        _catalogs[project.pk] = found
-        while len(_catalogs) > MOST_PROJECTS:
-            _catalogs.popitem(last=False)
+    """The catalog at the project's version. Blocks where it must be read."""
+    found = catalog_known(project)
+    if found is None:
+        # Read after the version, so it can only be newer than it says, and is then read once more.
+        found = _read(project)
+        _catalogs.put(project.pk, found, 1 + len(found.types) + len(found.subscriptions))
     return found
 
 
 def _read(project: Project) -> Catalog:
-    wishes = (
-        Subscription(
-            destination_id=destination.pk,
-            consumer=destination.consumer.key if destination.consumer else "",
-            patterns=compile_patterns(destination.event_types),
-        )
-        for destination in subscriptions(project.pk)
+    key = f"{project.pk}:{project.catalog_version}"
+    written = _shared.get_many([key], SHARED, lambda keys: dict.fromkeys(keys, _from_database(project.pk)))[key]
+    return Catalog(
+        project.catalog_version,
+        {name: RegisteredType(*row) for name, row in written.types.items()},
+        tuple(_wishes(written.subscriptions)),
     )
-    return Catalog(project.catalog_version, registered_types(project.pk), tuple(wishes))
+
+
+def _wishes(rows: Iterable[tuple[UUID, str, list[str]]]) -> Iterable[Subscription]:
+    for destination_id, consumer, patterns in rows:
+        yield Subscription(destination_id, consumer, compile_patterns(patterns))
+
+
+def _from_database(project_id: UUID) -> Written:
+    types = {name: (one.id, one.newest) for name, one in registered_types(project_id).items()}
+    return Written(types, subscription_rows(project_id))

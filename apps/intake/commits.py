@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from django.db import transaction
 
 from apps.deliveries.inserts import deliveries_insert, rows_for
+from apps.deliveries.wakeups import announce
 from apps.events.store import KeyClaim, events_insert, keys_claim
 from apps.intake.drafts import Candidate
 from apps.kernel.contention import retried
@@ -14,14 +16,14 @@ from apps.kernel.errors import Fault, Invalid, Problem
 from apps.kernel.ids import encode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Accepted:
     """The event is committed, by this submission or, as a duplicate, by an earlier one of the same key."""
 
     event_id: UUID
     duplicate: bool = False
 
-    @property
+    @cached_property
     def public_id(self) -> str:
         return encode("evt", self.event_id)
 
@@ -47,6 +49,7 @@ def _commit_once(candidates: Sequence[Candidate], approve: Approval) -> list[Res
         winners = [one for one, result in zip(candidates, results, strict=True) if _is_new(result)]
         events_insert([winner.event for winner in winners])
         deliveries_insert([row for winner in winners for row in rows_for(winner.event, winner.destination_ids)])
+        announce(pk for winner in winners for pk in winner.destination_ids)
     return results
 
 

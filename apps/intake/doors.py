@@ -1,6 +1,6 @@
-"""What all HTTP doors do alike, whatever server they stand in: bytes in, an answer's status and body out."""
+"""What all HTTP doors do alike, whatever server they stand in: bytes in, an answer's body out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.accounts.models import Project
@@ -10,31 +10,46 @@ from apps.intake.submission import Submission
 from apps.kernel.errors import Problem
 
 type Answer = dict[str, Any]
+type Headers = Mapping[str, str]  # by lower-case name
 
 
-def accept_event(project: Project, content_type: str, headers: Mapping[str, str], body: bytes) -> Answer:
+def accept_event(project: Project, content_type: str, headers: Headers, body: bytes) -> Answer:
     """POST /events; raises the Problem that refuses it."""
-    [result] = events_accept(project=project, submissions=[_read(content_type, headers, body)])
+    [result] = events_accept(project=project, submissions=[read_event(content_type, headers, body)])
+    return event_answer(result)
+
+
+def accept_batch(project: Project, content_type: str, headers: Headers, body: bytes, *, atomic: bool) -> Answer:
+    """POST /events/batch; raises a Problem only where the batch as a whole is refused."""
+    base, submissions = batch_base(content_type), read_batch(content_type, headers, body)
+    return batch_answer(events_accept(project=project, submissions=submissions, atomic=atomic, base=base), base)
+
+
+def read_event(content_type: str, headers: Headers, body: bytes) -> Submission | Problem:
+    """A Problem is returned: it goes the way of all submissions, so that it is told of."""
+    try:
+        return parse_event(content_type, headers, body)
+    except Problem as problem:
+        return problem
+
+
+read_batch = parse_batch
+
+
+def batch_base(content_type: str) -> str:
+    """Where in the body the events stand, for pointers."""
+    return "" if "cloudevents-batch" in content_type.lower() else "/events"
+
+
+def event_answer(result: Result) -> Answer:
+    """Raises the Problem that refused it."""
     if isinstance(result, Problem):
         raise result
     return {"id": result.public_id, "duplicate": result.duplicate}
 
 
-def accept_batch(
-    project: Project, content_type: str, headers: Mapping[str, str], body: bytes, *, atomic: bool
-) -> Answer:
-    """POST /events/batch; raises a Problem only where the batch as a whole is refused."""
-    base = "" if "cloudevents-batch" in content_type.lower() else "/events"
-    submissions = parse_batch(content_type, headers, body)
-    results = events_accept(project=project, submissions=submissions, atomic=atomic, base=base)
+def batch_answer(results: Sequence[Result], base: str) -> Answer:
     return {"results": [_line(result, f"{base}/{index}") for index, result in enumerate(results)]}
-
-
-def _read(content_type: str, headers: Mapping[str, str], body: bytes) -> Submission | Problem:
-    try:
-        return parse_event(content_type, headers, body)
-    except Problem as problem:  # goes the way of all submissions, so that it is told of
-        return problem
 
 
 def _line(result: Result, place: str) -> Answer:

@@ -53,7 +53,7 @@ def _line(one: Draft, result: Result, shared: Line) -> tuple[str, Line]:
         return "rejected", {**shared, **_refusal(result)}
     if result.duplicate or not isinstance(one, Candidate):
         return "duplicate", {**shared, "event_id": result.public_id}
-    return "accepted", {**shared, **_acceptance(one)}
+    return "accepted", {**shared, "event_id": result.public_id, **_acceptance(one)}
 
 
 def _refusal(problem: Problem) -> Line:
@@ -64,7 +64,6 @@ def _refusal(problem: Problem) -> Line:
 def _acceptance(candidate: Candidate) -> Line:
     event = candidate.event
     return {
-        "event_id": event.public_id,
         "event_type": event.type,
         "source": event.source or None,
         "consumer": event.consumer or None,

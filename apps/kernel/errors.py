@@ -10,6 +10,7 @@ Problem
 ├── TooLarge 413         over a limit in bytes
 ├── Unsupported 415      a content type we do not take
 ├── Invalid 422          read, but wrong; `faults` point to where
+├── TooMany 429          more than your share at once
 └── Unavailable 503      try again, as its Retry-After says
 """
 
@@ -103,6 +104,10 @@ class Unsupported(Problem):
 
 class Invalid(Problem):
     status, title, code = 422, "Validation failed", "validation_failed"
+
+
+class TooMany(Problem):
+    status, title, code = 429, "Too many requests", "too_many_requests"
 
 
 class Unavailable(Problem):

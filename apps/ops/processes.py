@@ -20,7 +20,7 @@ GRACE = 25.0  # seconds from SIGTERM to SIGKILL
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a child that died is started again
 STEADY = 60.0  # seconds after which a child counts as healthy again
 LOOK = 0.1  # seconds between two looks at the children
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
 class Supervisor:
@@ -53,7 +53,7 @@ class Supervisor:
         release_connections()
         parent = os.getpid()
         if (pid := os.fork()) == 0:
-            run_child(self._works[name], parent)
+            run_child(self._works[name], parent, name)
         self._children[pid] = name
         self._started[name] = time.monotonic()
         if self._stopping:  # told to while it was being made
@@ -92,10 +92,11 @@ class Supervisor:
             _send(pid, signal.SIGKILL)
 
 
-def run_child(work: Callable[[], object], parent: int) -> NoReturn:
+def run_child(work: Callable[[], object], parent: int, name: str) -> NoReturn:
     """The child's whole life. It gets SIGTERM should its parent die, however that comes."""
     code = 1
     try:
+        call_by_name(name)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, signal.SIG_DFL)
         die_with_parent(parent)
@@ -108,6 +109,12 @@ def run_child(work: Callable[[], object], parent: int) -> NoReturn:
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def call_by_name(name: str) -> None:
+    """What `top` and `ps -o comm` show. Linux only, and at most 15 characters."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_NAME, f"tl-{name}".encode()[:15])
 
 
 def die_with_parent(parent: int) -> None:

@@ -1,10 +1,8 @@
 """gunicorn, run from within: the control plane's server."""
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import CommandError
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 from gunicorn.app.base import Application
@@ -30,14 +28,3 @@ def run_web(bind: str, *, when_ready: Callable[[], None]) -> None:
     """Serve until told to stop; `when_ready` is called once the port is open."""
     get_resolver().url_patterns  # noqa: B018 (a fault in any view shows now, not at the first request)
     Server(bind, when_ready).run()
-
-
-def refuse_taken(host: str, port: int) -> None:
-    """Say so before anything starts, rather than let the server try again and again."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CommandError(f"can't listen on {host}:{port}: {error.strerror}; choose another with --port") from None

@@ -16,7 +16,7 @@ from tools.environment import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_TIME = 60.0  # seconds for a command that ends by itself
-PROCESSES = ("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=")
+PROCESSES = ("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=,comm=")
 STOP_TIME = 40.0  # seconds from SIGTERM to the end
 
 
@@ -114,13 +114,17 @@ class Running:
 
     def group(self) -> dict[int, int]:
         """Every live process of the group, and its parent."""
+        return {pid: parent for pid, parent, _ in self.members()}
+
+    def members(self) -> list[tuple[int, int, str]]:
+        """Every live process of the group, its parent, and its name."""
         listed = subprocess.run(PROCESSES, capture_output=True, text=True, check=True)
-        rows = (line.split() for line in listed.stdout.splitlines())
-        return {
-            int(pid): int(parent)
-            for pid, parent, group, state in rows
+        rows = (line.split(maxsplit=4) for line in listed.stdout.splitlines())
+        return [
+            (int(pid), int(parent), name)
+            for pid, parent, group, state, name in rows
             if int(group) == self.process.pid and not state.startswith("Z")
-        }
+        ]
 
     def __enter__(self) -> Self:
         self.start()

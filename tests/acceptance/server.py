@@ -45,21 +45,21 @@ class Server(Running):
         return eventually(self._family, why=self.group)
 
     def _family(self) -> "Family | None":
-        parents = self.group()
-        children = [pid for pid, parent in parents.items() if parent == self.process.pid]
-        workers = [pid for pid, parent in parents.items() if parent in children]
-        engines = [pid for pid in children if pid not in parents.values()]
-        if len(children) != 2 or len(engines) != 1 or not workers:
+        members = self.members()
+        named = {name: pid for pid, parent, name in members if parent == self.process.pid}
+        workers = [pid for pid, parent, _ in members if parent == named.get("tl-control")]
+        if not (workers and {"tl-control", "tl-intake", "tl-engine"} <= named.keys()):
             return None
-        return Family(web=parents[workers[0]], worker=workers[0], engine=engines[0])
+        return Family(named["tl-control"], workers[0], named["tl-intake"], named["tl-engine"])
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Process ids: of gunicorn's master, which has children itself, of one of those, and of the engine."""
+    """Process ids: of gunicorn's master, which has children itself, of one of those, of the fast lane, the engine."""
 
-    web: int
+    control: int
     worker: int
+    intake: int
     engine: int
 
 

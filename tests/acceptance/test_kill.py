@@ -49,7 +49,7 @@ def test_one_process_group_killed_whole_and_in_parts(installation: Installation,
         project = Project.create(installation, "killed", server.port)
         project.destination(receiver.url("/slow/100"))
         with Traffic(server.port, project.client.api_key) as traffic:
-            for kill_it in (_whole, _engine, _whole, _web, _supervisor, _worker):
+            for kill_it in (_whole, _engine, _intake, _whole, _control, _supervisor, _worker):
                 traffic.wait_for_more(EVENTS)
                 in_flight(receiver)
                 kill_it(server)
@@ -68,8 +68,12 @@ def _engine(server: Server) -> None:
     _replaced(lambda: server.family().engine)
 
 
-def _web(server: Server) -> None:
-    _replaced(lambda: server.family().web)
+def _intake(server: Server) -> None:
+    _replaced(lambda: server.family().intake)
+
+
+def _control(server: Server) -> None:
+    _replaced(lambda: server.family().control)
 
 
 def _worker(server: Server) -> None:

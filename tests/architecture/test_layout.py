@@ -14,6 +14,11 @@ MORE_DOORS = (
     "apps.kernel",
     "apps.destinations.kinds",
     "apps.accounts.api_auth",  # who is asking: every REST door needs to know
+    "apps.accounts.bearer",  # and the fast lane, too
+    "apps.accounts.credentials",
+    "apps.accounts.principal",
+    "apps.intake.lane",  # served by the data plane's process
+    "apps.deliveries.inserts",  # the intake's one transaction makes deliveries
     "apps.destinations.patterns",  # matching and validating are pure, and the intake's work
     "apps.events.schemas",
     "apps.events.store",  # the intake's one transaction writes events and deliveries, in sets

@@ -21,9 +21,9 @@ from apps.deliveries import store
 from apps.deliveries.engine import claimer, heartbeat, rescuer, settler
 from apps.deliveries.engine.attempt import Attempted, attempt
 from apps.deliveries.engine.claimer import Room
-from apps.deliveries.engine.database import DatabaseThread
 from apps.deliveries.engine.parcel import Parcel
 from apps.destinations.kinds import Sender, all_kinds
+from apps.kernel.database import DatabaseThread
 from apps.kernel.ids import new_uuid
 
 log = structlog.get_logger("trunkline.engine")

@@ -7,9 +7,9 @@ import msgspec
 
 from apps.events.schemas import cost, patterns
 from apps.events.schemas.explain import explained
-from apps.events.schemas.remembered import WeighedCache
 from apps.events.schemas.walk import Document, Object
 from apps.kernel.errors import Fault
+from apps.kernel.remembered import WeighedCache
 
 CACHED = 512  # validators kept, and
 CACHED_BYTES = 128_000_000  # of memory they may take

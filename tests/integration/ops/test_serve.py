@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -104,7 +105,7 @@ def test_it_serves_delivers_and_ends_when_told() -> None:
             event = json.load(answer)["id"]
         [delivered] = receiver.wait_for(1)
         assert delivered.headers["webhook-id"] == event
-        assert len(served.children()) == 2
+        assert len(served.children()) == 3
         served.process.terminate()
         code, _ = served.ended()
         assert code == 0
@@ -113,7 +114,7 @@ def test_it_serves_delivers_and_ends_when_told() -> None:
 
 def test_without_an_engine_there_is_only_the_web() -> None:
     with serving("--no-engine") as served:
-        assert len(served.children()) == 1
+        assert len(served.children()) == 2
         served.process.send_signal(signal.SIGINT)
         assert served.ended()[0] == 0
 
@@ -122,11 +123,11 @@ def test_children_that_are_killed_come_back() -> None:
     with serving() as served:
         served.wait_for("engine.started")
         before = served.children()
-        assert len(before) == 2
+        assert len(before) == 3
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         died = {served.wait_for("process.died")["process"] for _ in before}
-        assert died == {"web", "engine"}
+        assert died == {"control", "intake", "engine"}
         for event in ("server.started", "engine.started"):
             served.wait_for(event)
         assert served.status("/healthz") == 200
@@ -139,7 +140,10 @@ def test_when_the_parent_is_killed_nobody_stays_behind() -> None:
     with serving() as served:
         served.wait_for("engine.started")
         served.process.kill()
-        served.ended()  # the pipe is closed: the children have ended, too
+        served.ended()  # the pipe is closed: the children have ended, or are about to
+        deadline = time.monotonic() + PATIENCE
+        while served.left_over() and time.monotonic() < deadline:
+            time.sleep(0.02)
         assert served.left_over() == []
 
 

@@ -6,7 +6,8 @@ import pytest
 from django.test import RequestFactory
 from rest_framework.request import Request
 
-from apps.accounts.api_auth import bearer_principal, required_scope
+from apps.accounts.api_auth import required_scope
+from apps.accounts.bearer import bearer_text
 from apps.kernel.errors import Unauthenticated
 
 METHODS = [
@@ -37,5 +38,5 @@ def test_a_view_may_say_otherwise_for_one_action() -> None:
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "", "Bearer,"])
 def test_another_scheme_is_told_what_to_send(scheme: str) -> None:
     with pytest.raises(Unauthenticated, match="Authorization: Bearer tl_…") as refused:
-        bearer_principal(scheme, "dTpw")
+        bearer_text(f"{scheme} dTpw")
     assert refused.value.headers == {"WWW-Authenticate": 'Bearer realm="trunkline"'}

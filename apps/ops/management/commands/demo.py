@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from apps.ops.demo.project import prepare_demo
 from apps.ops.demo.receiver import listen
 from apps.ops.demo.stream import publish
+from apps.ops.planes import Works, planes, refuse_taken
 from apps.ops.processes import Supervisor
 from apps.ops.setup import Welcome, login_of, prepare
-from apps.ops.web import refuse_taken, run_web
 
 
 class Command(BaseCommand):
@@ -34,13 +34,13 @@ class Command(BaseCommand):
         welcome, address = prepare(), f"http://127.0.0.1:{port}"
         server = listen()
         api_key = prepare_demo(f"http://127.0.0.1:{server.server_port}")
-        works = {
+        works: Works = {
             "receiver": server.serve_forever,
-            "web": lambda: run_web(f"127.0.0.1:{port}", when_ready=lambda: self._greet(address, welcome)),
             "engine": lambda: call_command("run_engine"),
             "stream": lambda: publish(address, api_key, rate=rate),
         }
-        Supervisor(works).run()
+        with planes("127.0.0.1", port, when_ready=lambda: self._greet(address, welcome)) as web:
+            Supervisor({**web, **works}).run()
 
     def _greet(self, address: str, welcome: Welcome) -> None:
         self.stdout.write(f"\nThe demo runs at {address}/admin/\n")

@@ -1,21 +1,23 @@
-"""`manage.py serve`: everything in one process group, the API, the admin and an engine."""
+"""`manage.py serve`: everything in one process group, on one address: fast lane, API, admin and an engine."""
 
-from collections.abc import Callable
 from typing import Any
 
 import structlog
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
+from apps.ops.planes import Works, planes, refuse_taken
 from apps.ops.processes import Supervisor
 from apps.ops.setup import Welcome, banner, prepare
-from apps.ops.web import refuse_taken, run_web
 
 log = structlog.get_logger("trunkline.processes")
 
 
 class Command(BaseCommand):
-    help = "Serve the API and the admin, and run a delivery engine beside them, until SIGTERM or SIGINT."
+    help = (
+        "Serve the fast lane, the API and the admin on one address, and run a delivery engine beside them, until "
+        "SIGTERM or SIGINT."
+    )
     requires_system_checks = ()  # `make check` and the tests run them; a start must be quick
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,12 +29,9 @@ class Command(BaseCommand):
     def handle(self, *, host: str, port: int, no_engine: bool, setup: bool, **_: Any) -> None:
         refuse_taken(host, port)
         welcome = prepare() if setup else None
-        works: dict[str, Callable[[], object]] = {
-            "web": lambda: run_web(f"{host}:{port}", when_ready=lambda: self._greet(host, port, welcome))
-        }
-        if not no_engine:
-            works["engine"] = lambda: call_command("run_engine")
-        Supervisor(works).run()
+        with planes(host, port, when_ready=lambda: self._greet(host, port, welcome)) as web:
+            engine: Works = {} if no_engine else {"engine": lambda: call_command("run_engine")}
+            Supervisor({**web, **engine}).run()
 
     def _greet(self, host: str, port: int, welcome: Welcome | None) -> None:
         """Whoever set it up here is told what to do next; in production a log line says enough."""

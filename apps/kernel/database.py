@@ -1,11 +1,14 @@
-"""The engine's way to the database: blocking work in its own threads, never in the event loop."""
+"""An event loop's way to the database: blocking work in threads of its own."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-from django.db import close_old_connections, connections
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+
+log = structlog.get_logger("trunkline.database")
 
 
 class DatabaseThread:
@@ -18,6 +21,15 @@ class DatabaseThread:
         """Run it in the thread, to its end even if the caller is cancelled; raises what it raises."""
         loop = asyncio.get_running_loop()
         return await asyncio.shield(loop.run_in_executor(self._thread, lambda: self._fresh(work, *args, **kwargs)))
+
+    async def attempted(self, work: Callable[[], object]) -> bool:
+        """The same for work that may fail with its database: False then, and a line in the log."""
+        try:
+            await self.run(work)
+        except (DatabaseError, InterfaceError) as error:
+            log.error("database.fault", error=str(error).partition("\n")[0])
+            return False
+        return True
 
     @staticmethod
     def _fresh[**P, R](work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

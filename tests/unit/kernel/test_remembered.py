@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.events.schemas.remembered import WeighedCache
+from apps.kernel.remembered import WeighedCache
 
 
 def filled(*weights: int) -> WeighedCache[int, str]:

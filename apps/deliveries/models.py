@@ -93,6 +93,22 @@ class Attempt(models.Model):
         return ids.encode("att", self.id)
 
 
+class FanOut(models.Model):
+    """That an event, which very many want, still has deliveries to be made: the engines make them, chunk by chunk."""
+
+    event = models.OneToOneField(
+        Event, models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="+", editable=False
+    )
+    project = models.ForeignKey(Project, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    type = models.CharField(max_length=128)
+    consumer = models.CharField(max_length=128, blank=True)
+    received_at = models.DateTimeField(help_text="destinations made later don't get it")
+    cursor = models.UUIDField(null=True, help_text="the last destination looked at; they are taken in order of id")
+
+    def __str__(self) -> str:
+        return f"{self.type} to many"
+
+
 class EngineHeartbeat(models.Model):
     """That an engine lives, and where; the row goes when it shuts down cleanly."""
 

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +45,16 @@ def subscription_rows(project_id: UUID) -> list[tuple[UUID, str, list[str]]]:
     """The same as plain rows: destination, its consumer's key or an empty text, patterns."""
     rows = subscriptions(project_id).values_list("pk", "consumer__key", "event_types")
     return [(pk, key or "", patterns) for pk, key, patterns in rows]
+
+
+def subscription_rows_after(
+    project_id: UUID, cursor: UUID | None, *, consumer: str, made_by: datetime, limit: int
+) -> list[tuple[UUID, list[str]]]:
+    """The next `limit` in order of id, of that consumer or of none, made by a time: destination and patterns."""
+    theirs = Q(consumer=None) | Q(consumer__key=consumer) if consumer else Q(consumer=None)
+    rows = subscriptions(project_id).filter(theirs, created_at__lte=made_by)
+    rows = rows.filter(pk__gt=cursor) if cursor else rows
+    return list(rows.order_by("pk").values_list("pk", "event_types")[:limit])
 
 
 def wanting(project: Project, event_type: str, consumer: str) -> list[Destination]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.deliveries.fan_out import INLINE, fan_outs_insert
 from apps.deliveries.inserts import deliveries_insert, rows_for
 from apps.deliveries.wakeups import announce
 from apps.events.store import KeyClaim, events_insert, keys_claim
@@ -48,8 +49,10 @@ def _commit_once(candidates: Sequence[Candidate], approve: Approval) -> list[Res
         approve(results)
         winners = [one for one, result in zip(candidates, results, strict=True) if _is_new(result)]
         events_insert([winner.event for winner in winners])
-        deliveries_insert([row for winner in winners for row in rows_for(winner.event, winner.destination_ids)])
-        announce(pk for winner in winners for pk in winner.destination_ids)
+        few = [winner for winner in winners if len(winner.destination_ids) <= INLINE]
+        deliveries_insert([row for winner in few for row in rows_for(winner.event, winner.destination_ids)])
+        fan_outs_insert([winner.event for winner in winners if len(winner.destination_ids) > INLINE])
+        announce(pk for winner in few for pk in winner.destination_ids)
     return results
 
 

@@ -18,7 +18,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError
 
 from apps.deliveries import store
-from apps.deliveries.engine import claimer, heartbeat, rescuer, settler
+from apps.deliveries.engine import claimer, expander, heartbeat, rescuer, settler
 from apps.deliveries.engine.attempt import Attempted, attempt
 from apps.deliveries.engine.claimer import Room
 from apps.deliveries.engine.parcel import Parcel
@@ -44,6 +44,7 @@ class Pace:
     idle: float = 0.1  # between two looks when nothing was due
     rescue: float = 5.0
     heartbeat: float = 5.0
+    expand: float = 0.25
     grace: float = 20.0  # for what is in flight at shutdown
     after_fault: float = 1.0  # before the database is tried again
 
@@ -74,6 +75,7 @@ class Engine:
         async with AsyncExitStack() as stack:
             self._claims = await stack.enter_async_context(DatabaseThread("claims"))
             self._settles = await stack.enter_async_context(DatabaseThread("settles"))
+            self._expands = await stack.enter_async_context(DatabaseThread("expands"))
             for name, kind in all_kinds().items():
                 self._senders[name] = await stack.enter_async_context(kind.sender())
             await self._run_loops()
@@ -84,6 +86,7 @@ class Engine:
         looking_after = [
             self._watched(self._every(self.pace.rescue, self._rescue)),
             self._watched(self._every(self.pace.heartbeat, self._beat)),
+            self._watched(self._every(self.pace.expand, self._expand)),
         ]
         await asyncio.gather(self._watched(self._claim_loop()), return_exceptions=True)
         await _cancelled(*looking_after)
@@ -186,6 +189,11 @@ class Engine:
 
     async def _beat(self) -> None:
         await self._settles.run(heartbeat.beat, self.id, sending=len(self._held))
+
+    async def _expand(self) -> None:
+        """Until there is nothing left: each chunk lets the others at the database in between."""
+        while not self._stopping.is_set() and await self._expands.run(expander.run_once) is not None:
+            pass
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

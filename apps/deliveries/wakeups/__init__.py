@@ -12,12 +12,20 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from apps.deliveries.wakeups import postgres, redis, sockets
-from apps.deliveries.wakeups.payload import Destinations, pack
+from apps.deliveries.wakeups.payload import ALL, Destinations, pack
 
 
 def announce(destination_ids: Iterable[UUID]) -> None:
     """Say that these have deliveries due, as of the commit of the transaction around; at once where there is none."""
-    text = pack(set(destination_ids))
+    _say(pack(set(destination_ids)))
+
+
+def announce_any() -> None:
+    """The same of any destinations, or that there is other work for an engine."""
+    _say(ALL)
+
+
+def _say(text: str) -> None:
     if not text:
         return
     if connection.vendor == "postgresql":

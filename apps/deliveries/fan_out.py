@@ -1,0 +1,80 @@
+"""An event that very many destinations want: accepted at once, and its deliveries made by the engines in chunks.
+
+The intake writes one FanOut with the event instead of its deliveries. Each chunk is a transaction that inserts
+deliveries and moves the cursor past them, so a process may die at any line: either both happened or neither.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from apps.deliveries.inserts import DeliveryRow, deliveries_insert
+from apps.deliveries.models import Delivery, FanOut
+from apps.deliveries.wakeups import announce, announce_any
+from apps.destinations.patterns import compile_patterns
+from apps.destinations.selectors import subscription_rows_after
+from apps.events.store import EventRow
+from apps.kernel import bulk
+from apps.kernel.clock import now
+from apps.kernel.ids import new_uuid
+
+INLINE = 100  # destinations whose deliveries the intake makes itself
+CHUNK = 1_000  # subscriptions looked at in one transaction
+SKEW = timedelta(minutes=1)  # between clocks: who was there when the event came must get it, who came just after may
+COLUMNS = ("event_id", "project_id", "type", "consumer", "received_at", "cursor")
+
+
+def fan_outs_insert(events: Sequence[EventRow]) -> None:
+    """Leave the deliveries of these events to the engines. In the intake's transaction."""
+    if events:
+        rows = [(one.id, one.project_id, one.type, one.consumer, one.received_at, None) for one in events]
+        bulk.insert(FanOut, COLUMNS, rows)
+        announce_any()
+
+
+def expand_next() -> int | None:
+    """One chunk of the oldest fan-out that no other engine is at: how many deliveries it made; None if there is none.
+
+    Should somebody replay the event to one of the destinations at this very moment, the chunk is undone and done
+    again, and then leaves that destination out.
+    """
+    try:
+        return _expand()
+    except IntegrityError:
+        return 0
+
+
+@transaction.atomic
+def _expand() -> int | None:
+    row = FanOut.objects.select_for_update(skip_locked=True).order_by("pk").first()
+    if row is None:
+        return None
+    found = subscription_rows_after(
+        row.project_id, row.cursor, consumer=row.consumer, made_by=row.received_at + SKEW, limit=CHUNK
+    )
+    wanting = [pk for pk, patterns in found if compile_patterns(patterns).fullmatch(row.type)]
+    made = _deliver(row, wanting)
+    if len(found) < CHUNK:
+        row.delete()
+    else:
+        FanOut.objects.filter(pk=row.pk).update(cursor=found[-1][0])
+    return made
+
+
+def _deliver(row: FanOut, destination_ids: Sequence[UUID]) -> int:
+    have = set(
+        Delivery.objects.filter(event=row.event_id, destination__in=destination_ids).values_list(
+            "destination_id", flat=True
+        )
+    )
+    due = now()
+    rows = [
+        DeliveryRow(new_uuid(), row.project_id, row.event_id, destination_id, due, due)
+        for destination_id in destination_ids
+        if destination_id not in have
+    ]
+    deliveries_insert(rows)
+    announce(one.destination_id for one in rows)
+    return len(rows)

@@ -79,7 +79,7 @@ class Environment(BaseSettings):
     log_format: Literal["console", "json"] | None = None
     web_concurrency: int = Field(default=1, ge=1, le=256)
     web_threads: int = Field(default=8, ge=1, le=256)
-    trunkline_intake_processes: int = Field(default=1, ge=1, le=64)
+    trunkline_intake_processes: int = Field(default=0, ge=0, le=64)
     trunkline_allowed_networks: Networks = ()
     trunkline_encryption_keys: EncryptionKeys = Field(default=(), repr=False)
     trunkline_engine_concurrency: int = Field(default=256, ge=1, le=4096)

@@ -3,7 +3,7 @@
 import django_stubs_ext
 
 from config.environment import ROOT, load
-from config.settings import admin_site, keys, logs, rest, web
+from config.settings import admin_site, data, keys, logs, rest, web
 from config.settings.data import caches, databases
 
 django_stubs_ext.monkeypatch()
@@ -91,7 +91,7 @@ UNFOLD = admin_site.UNFOLD
 TRUNKLINE_ALLOWED_NETWORKS = ENVIRONMENT.trunkline_allowed_networks
 REDIS_URL = ENVIRONMENT.redis_url.get_secret_value() if ENVIRONMENT.redis_url else ""
 WAKEUP_DIR = DATA_DIR / "wakeups"  # the engines' sockets, where neither PostgreSQL nor Redis carries wake-ups
-INTAKE_PROCESSES = ENVIRONMENT.trunkline_intake_processes
+INTAKE_PROCESSES = data.intake_processes(ENVIRONMENT, DATABASES["default"])
 ENGINE_CONCURRENCY = ENVIRONMENT.trunkline_engine_concurrency
 LEASE_SECONDS = ENVIRONMENT.trunkline_lease_seconds
 METRICS_TOKEN = ENVIRONMENT.trunkline_metrics_token

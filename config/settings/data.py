@@ -1,5 +1,7 @@
 """Databases and caches from their URLs."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,12 @@ def databases(environment: Environment, directory: Path) -> dict[str, Any]:
         found["CONN_HEALTH_CHECKS"] = True
         found["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"}
     return found
+
+
+def intake_processes(environment: Environment, database: Mapping[str, Any]) -> int:
+    """As many as are asked for; else two where there are cores for them and a database that has two writers."""
+    one_writer = str(database["ENGINE"]).endswith("sqlite3")
+    return environment.trunkline_intake_processes or (1 if one_writer else min(2, os.cpu_count() or 1))
 
 
 def _use_pymysql() -> None:

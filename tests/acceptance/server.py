@@ -46,7 +46,7 @@ class Server(Running):
 
     def _family(self) -> "Family | None":
         members = self.members()
-        named = {name: pid for pid, parent, name in members if parent == self.process.pid}
+        named = {name.removesuffix("-1"): pid for pid, parent, name in members if parent == self.process.pid}
         workers = [pid for pid, parent, _ in members if parent == named.get("tl-control")]
         if not (workers and {"tl-control", "tl-intake", "tl-engine"} <= named.keys()):
             return None
@@ -55,7 +55,7 @@ class Server(Running):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Process ids: of gunicorn's master, which has children itself, of one of those, of the fast lane, the engine."""
+    """Process ids: of gunicorn's master and one of its children, of the fast lane (or its first), of the engine."""
 
     control: int
     worker: int

@@ -77,26 +77,26 @@ class Credentials:
         entries = dict(self._entries)
         in_use = {key: entry for key, entry in entries.items() if moment - entry.used_at < IDLE}
         records = self._records({entry.record.prefix for entry in in_use.values()})
-        for key in entries:
-            if not self._renew(key, records, moment):
+        for key, entry in entries.items():
+            if not _renewed(entry, records, moment):
                 self._entries.pop(key, None)
         note_uses([entry.record for entry in in_use.values() if entry.used_at > entry.read_at])
-
-    def _renew(self, key: bytes, records: Mapping[str, KeyRecord], moment: float) -> bool:
-        """Whether the entry is still good; by another digest under its prefix, it is another key."""
-        entry = self._entries[key]
-        record = records.get(entry.record.prefix)
-        if record is None or record.digest != entry.record.digest or not record.live(now()):
-            return False
-        if record != entry.record:
-            entry.record, entry.principal = record, principal_from(record)
-        entry.read_at = moment
-        return True
 
     def _records(self, prefixes: Iterable[str]) -> Mapping[str, KeyRecord]:
         if self._clock() - self._changed() < 2 * SHARED:  # what is shared may be from before
             return self._rows(prefixes)
         return self._shared.get_many(prefixes, SHARED, self._rows)
+
+
+def _renewed(entry: Entry, records: Mapping[str, KeyRecord], moment: float) -> bool:
+    """Whether the entry is still good; by another digest under its prefix, it is another key."""
+    record = records.get(entry.record.prefix)
+    if record is None or record.digest != entry.record.digest or not record.live(now()):
+        return False
+    if record != entry.record:
+        entry.record, entry.principal = record, principal_from(record)
+    entry.read_at = max(entry.read_at, moment)
+    return True
 
 
 def _hash(text: str) -> bytes:

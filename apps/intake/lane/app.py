@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Self
 
 from apps.accounts.bearer import HOW, bearer_text, known, require, unauthenticated
@@ -11,6 +10,7 @@ from apps.accounts.models import Project
 from apps.accounts.principal import Principal
 from apps.intake.lane.admission import Admission, Bounds
 from apps.intake.lane.answers import Answer, accepted, refusal, send_answer
+from apps.intake.lane.background import background
 from apps.intake.lane.door import Door
 from apps.intake.lane.request import HungUp, Request, read_body
 from apps.kernel.asgi import Receive, Scope, Send
@@ -34,8 +34,7 @@ class Lane:
             self._lookups = await stack.enter_async_context(DatabaseThread("lookups"))
             self._refreshes = await stack.enter_async_context(DatabaseThread("refreshes"))
             self._door = await stack.enter_async_context(Door())
-            refreshing = asyncio.create_task(self._refresh())
-            stack.callback(refreshing.cancel)
+            stack.callback(background(self._refresh()).cancel)
             self._stack = stack.pop_all()
         return self
 
@@ -90,4 +89,4 @@ class Lane:
         """A database that is away shows when a request needs it; until it is back nobody is believed for long."""
         while True:
             await asyncio.sleep(REFRESH)
-            await self._refreshes.attempted(partial(self._credentials.refresh))
+            await self._refreshes.attempted(self._credentials.refresh)

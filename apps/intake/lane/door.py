@@ -6,12 +6,14 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from django.core.exceptions import SynchronousOnlyOperation
+from structlog.contextvars import bound_contextvars
 
 from apps.accounts.models import Project
 from apps.intake import doors, telemetry
 from apps.intake.catalog import catalog_known, catalog_of
 from apps.intake.commits import Result
 from apps.intake.drafts import Candidate, Draft, draft
+from apps.intake.lane.background import background
 from apps.intake.lane.group import GroupCommit
 from apps.intake.lane.request import Request
 from apps.intake.services import answers, events_accept
@@ -35,8 +37,7 @@ class Door:
             self._reads = await stack.enter_async_context(DatabaseThread("reads"))
             commits = await stack.enter_async_context(DatabaseThread("commits"))
             self._group = GroupCommit(commits)
-            committing = asyncio.create_task(self._group.run())
-            stack.callback(committing.cancel)
+            stack.callback(background(self._group.run()).cancel)
             self._stack = stack.pop_all()
         return self
 
@@ -56,10 +57,8 @@ class Door:
         content_type, headers = request.headers.get("content-type", ""), request.headers
         base = doors.batch_base(content_type)
         submitted = await self._read(body, lambda: doors.read_batch(content_type, headers, body))
-        if atomic:  # all or none is a transaction of its own
-            results = await self._reads.run(
-                events_accept, project=project, submissions=submitted, atomic=True, base=base
-            )
+        if atomic:
+            results = await self._reads.run(_all_or_none, project, request, submitted, base)
         else:
             results = await self._accept(project, request, submitted)
         return doors.batch_answer(results, base)
@@ -94,3 +93,9 @@ class Door:
     def _tell(self) -> None:
         told, self._told = self._told, []
         telemetry.tell_all(told)
+
+
+def _all_or_none(project: Project, request: Request, submitted: Submitted, base: str) -> list[Result]:
+    """A transaction of its own: what another request brings must not undo it."""
+    with bound_contextvars(request_id=request.id):
+        return events_accept(project=project, submissions=submitted, atomic=True, base=base)

@@ -1,6 +1,7 @@
 """uvicorn, run from within: the data plane's server."""
 
 import asyncio
+import resource
 import socket
 import sys
 from typing import Any
@@ -13,6 +14,7 @@ from apps.ops.front.forward import Forward
 
 GRACE = 20  # seconds for requests under way at shutdown
 KEEP_ALIVE = 75  # seconds; longer than the usual load balancer's, so that it is the one to close
+MOST_CONNECTIONS = 4_096  # each may hold 64 kB that nobody has asked for yet; beyond them the answer is 503
 LARGEST_HEAD = 64 * 1024  # bytes
 PATIENCE = 30.0  # seconds for a request to come in whole
 LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -65,9 +67,16 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
+def _allow_files() -> None:
+    """As many connections as the system lets us have: the usual soft limit of 1,024 is for programs of the eighties."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def run_front(listening: socket.socket, control: str | None) -> None:
     """Serve until told to stop; `control` is the Unix socket of the control plane, where there is one."""
     sys.setswitchinterval(SWITCH)
+    _allow_files()
     config = Config(
         Front(Forward(control) if control else nothing_else),
         http=BoundedProtocol,
@@ -78,6 +87,7 @@ def run_front(listening: socket.socket, control: str | None) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )

@@ -41,7 +41,7 @@ class Delivery(models.Model):
         indexes = (
             models.Index(fields=["project", "id"], name="delivery_by_project"),
             models.Index(fields=["destination", "id"], name="delivery_by_destination"),
-            models.Index(fields=["due_at"], name="delivery_due", condition=Q(state=State.READY)),
+            models.Index(fields=["destination", "due_at"], name="delivery_lane", condition=Q(state=State.READY)),
             models.Index(fields=["lease_until"], name="delivery_leased", condition=IS_SENDING),
             models.Index(fields=["project", "id"], name="delivery_dead", condition=Q(state=State.DEAD)),
         )

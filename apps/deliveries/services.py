@@ -12,6 +12,7 @@ from apps.deliveries import store
 from apps.deliveries.inserts import deliveries_insert, rows_for
 from apps.deliveries.models import Delivery
 from apps.deliveries.states import Edge, State
+from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination
 from apps.events.models import Event
 from apps.events.store import EventRow, events_insert
@@ -28,6 +29,7 @@ def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
     """Send it now: one that waits is due at once, a final one starts anew. One in flight is a Conflict."""
     row = Delivery.objects.filter(pk=delivery.pk)
     moved = store.replay(row, now=now()) or store.hasten(row, now=now())
+    announce([delivery.destination_id])
     delivery.refresh_from_db()
     if not moved and delivery.state == State.SENDING:
         raise Conflict("it is being sent at this moment", code="sending")
@@ -59,6 +61,7 @@ def event_replay(*, event: Event, destinations: Iterable[Destination], actor: Ac
     Delivery.objects.bulk_create(rows, ignore_conflicts=True)  # those it never went to
     wanted = Delivery.objects.filter(event=event, destination__in=ids)
     store.replay(wanted.exclude(pk__in=made), now=now())
+    announce(ids)
     audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)
     return list(wanted)
 
@@ -75,7 +78,9 @@ def destination_recover(*, destination: Destination, since: datetime, actor: Act
     # Only those dead by now: one that dies again at once must not be taken again, without end.
     died = {"finished_at__gte": since, "finished_at__lt": now()}
     dead = Delivery.objects.filter(destination=destination, state=State.DEAD, **died)
-    return sum(_chunks_replayed(dead))
+    count = sum(_chunks_replayed(dead))
+    announce([destination.pk])
+    return count
 
 
 def _chunks_replayed(dead: QuerySet[Delivery]) -> Iterable[int]:
@@ -103,6 +108,7 @@ def destination_test(*, destination: Destination, actor: Actor) -> Delivery:
     events_insert([event])
     [row] = rows_for(event, [destination.pk])
     deliveries_insert([row])
+    announce([destination.pk])
     delivery = Delivery.objects.get(pk=row.id)
     _audit(delivery, "destination.tested", actor)
     return delivery

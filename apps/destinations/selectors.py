@@ -10,7 +10,6 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import Project
-from apps.destinations.kinds import Target
 from apps.destinations.models import Consumer, Destination, Secret, Status
 from apps.destinations.patterns import compile_patterns
 from apps.destinations.sealing import unseal
@@ -80,16 +79,11 @@ def config_of(destination: Destination) -> dict[str, Any]:
     return config
 
 
-def live_secrets(destination_ids: Iterable[UUID]) -> dict[UUID, list[Secret]]:
-    """Each destination's live secrets, still sealed, newest first. One query."""
+def live_secrets(destination_ids: Iterable[UUID]) -> dict[UUID, list[tuple[UUID, str]]]:
+    """Each destination's live secrets, ids and sealed texts, newest first. One query."""
     live = Secret.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now()), destination__in=list(destination_ids))
-    found: dict[UUID, list[Secret]] = defaultdict(list)
-    for secret in live.order_by("-created_at", "-pk"):
-        found[secret.destination_id].append(secret)
+    found: dict[UUID, list[tuple[UUID, str]]] = defaultdict(list)
+    rows = live.order_by("-created_at", "-pk").values_list("destination_id", "pk", "sealed")
+    for destination_id, secret_id, sealed in rows:
+        found[destination_id].append((secret_id, sealed))
     return found
-
-
-def target_of(destination: Destination, secrets: Iterable[Secret]) -> Target:
-    """What a sender needs of a destination, in the clear; raises Unsealable."""
-    keys = tuple(unseal(secret.sealed, purpose="secret", row=secret.pk) for secret in secrets)
-    return Target(id=destination.public_id, config=config_of(destination), secrets=keys)

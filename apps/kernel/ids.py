@@ -6,6 +6,8 @@ import uuid_utils
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {char: value for value, char in enumerate(ALPHABET)}
+PAIRS = [one + two for one in ALPHABET for two in ALPHABET]  # two characters at a time: every log line has ids
+SHIFTS = range(120, -1, -10)
 LENGTH = 26  # 128 bits, 5 a character; the first character holds only 3
 
 
@@ -20,11 +22,8 @@ def new_uuid() -> UUID:
 
 def encode(prefix: str, value: UUID) -> str:
     """`evt` and a UUID make `evt_01h455vb4pex5vsknk084sn02q`."""
-    number, chars = value.int, []
-    for _ in range(LENGTH):
-        chars.append(ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(chars))}"
+    number = value.int
+    return f"{prefix}_{''.join([PAIRS[number >> shift & 1023] for shift in SHIFTS])}"
 
 
 def decode(prefix: str, text: str) -> UUID:

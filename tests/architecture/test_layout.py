@@ -25,7 +25,8 @@ MORE_DOORS = (
     "apps.events.store",  # the intake's one transaction writes events and deliveries, in sets
     "apps.deliveries.store",
     "apps.deliveries.wakeups",  # whoever makes deliveries due says so
-    "apps.destinations.sealing.Unsealable",  # what `live_secrets` raises
+    "apps.destinations.store",  # all that the engine needs of destinations, in sets
+    "apps.destinations.sealing.Unsealable",  # what `opened` raises
 )
 
 

@@ -7,11 +7,10 @@ from datetime import datetime
 from random import random
 
 from apps.deliveries.engine.parcel import Obstacle, Parcel
-from apps.deliveries.models import Attempt
 from apps.deliveries.policy.retry import Decision, decide
 from apps.deliveries.policy.verdict import judge
 from apps.deliveries.states import Edge
-from apps.deliveries.store import Settlement
+from apps.deliveries.store import Settlement, Tried
 from apps.destinations.kinds import Outcome, Sender
 from apps.kernel.clock import now
 
@@ -32,26 +31,25 @@ class Attempted:
             claim=self.parcel.claim,
             edge=self.decision.edge,
             due_at=self.decision.due_at,
-            attempt=None if self.decision.edge is Edge.CANCELLED else self._row(),
+            attempt=None if self.decision.edge is Edge.CANCELLED else self._tried(),
         )
 
-    def _row(self) -> Attempt:
-        return Attempt(
-            delivery_id=self.parcel.delivery_id,
+    def _tried(self) -> Tried:
+        outcome = self.outcome
+        return Tried(
             number=self.parcel.number,
-            outcome=self.decision.edge,
-            status_code=self.outcome.status_code,
-            error=self.outcome.error[:32],
-            detail=_printable(self.outcome.detail[:255]),
-            response_body=self.outcome.body,
+            status_code=outcome.status_code,
+            error=outcome.error[:32],
+            detail=_printable(outcome.detail[:255]),
+            response_body=outcome.body,
             started_at=self.started_at,
-            duration_ms=self.outcome.duration_ms,
+            duration_ms=outcome.duration_ms,
         )
 
 
 def _printable(text: str) -> str:
     """Part of it may come from outside, and no database takes every character."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
 async def attempt(parcel: Parcel, senders: Mapping[str, Sender]) -> Attempted:

@@ -1,50 +1,48 @@
 """Takes due deliveries in sets, as many as there is room for, and packs them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from apps.deliveries import store
 from apps.deliveries.engine.parcel import Parcel, pack
-from apps.deliveries.models import Delivery
-from apps.events.store import data_sizes
+from apps.deliveries.store import Claimed
 from apps.kernel.clock import now
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What an engine can still hold: places, bytes, and places per destination, so that none takes them all."""
+class Catch:
+    """What a claim brought."""
 
-    places: int
-    bytes: int
-    share: int  # places that one destination may have
-    taken: Mapping[UUID, int] = field(default_factory=dict)  # by destination, the places it has
+    parcels: list[Parcel] = field(default_factory=list)
+    claimed: Counter[UUID] = field(default_factory=Counter)  # by destination, those given back included
 
-    def full(self) -> list[UUID]:
-        """Destinations that have their share."""
-        return [destination_id for destination_id, count in self.taken.items() if count >= self.share]
+    def kept(self) -> Counter[UUID]:
+        """By destination, how many parcels there are."""
+        return Counter(parcel.destination_id for parcel in self.parcels)
 
 
-def run_once(*, room: Room, lease: timedelta) -> list[Parcel]:
-    """Claim and pack what fits; each must be settled before `lease` is over. What does not fit is given back."""
+def run_once(*, asked: Mapping[UUID, int], bytes_left: int, alone: bool, lease: timedelta) -> Catch:
+    """Claim and pack what is asked for; each must be settled before `lease` is over.
+
+    What has no room is given back. `alone`: nothing else is held, so that one goes however large it is.
+    """
     moment = now()
-    claimed = store.claim(limit=room.places, now=moment, lease_until=moment + lease, but_not=room.full())
-    if not claimed:
-        return []
-    kept = list(_fitting(claimed, room, data_sizes(row.event_id for row in claimed)))
-    if beyond := {row.pk for row in claimed} - {row.pk for row in kept}:
-        store.give_back((row.pk, row.claim) for row in claimed if row.pk in beyond and row.claim)
-    return pack(kept)
+    rows = store.claim(asked, now=moment, lease_until=moment + lease, bytes_left=bytes_left)
+    kept = list(_fitting(rows, bytes_left, alone=alone))
+    if len(kept) < len(rows):
+        ids = {row.id for row in kept}
+        store.give_back((row.id, row.claim) for row in rows if row.id not in ids)
+    return Catch(pack(kept), Counter(row.destination_id for row in rows))
 
 
-def _fitting(claimed: Iterable[Delivery], room: Room, sizes: Mapping[UUID, int]) -> Iterator[Delivery]:
-    """At least one, however large, where nothing else is held."""
-    taken, left = Counter(room.taken), room.bytes
-    for row in claimed:
-        size = sizes.get(row.event_id, 0)
-        if taken[row.destination_id] < room.share and (size <= left or not taken.total()):
-            taken[row.destination_id] += 1
-            left -= size
+def _fitting(rows: Sequence[Claimed], bytes_left: int, *, alone: bool) -> Iterator[Claimed]:
+    """The store brings the data of one in any case."""
+    for row in rows:
+        bytes_left -= len(row.data or b"")
+        left_behind = row.data is None and row.event_type is not None
+        if not left_behind and (bytes_left >= 0 or alone):
             yield row
+        alone = False

@@ -4,49 +4,26 @@ However it dies, nothing is lost: what it held is a row in state `sending` with 
 """
 
 import asyncio
-import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
 from typing import Any
-from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, InterfaceError
 
-from apps.deliveries import store
-from apps.deliveries.engine import claimer, expander, heartbeat, rescuer, settler
+from apps.deliveries import store, wakeups
+from apps.deliveries.engine import expander, heartbeat, rescuer
 from apps.deliveries.engine.attempt import Attempted, attempt
-from apps.deliveries.engine.claimer import Room
-from apps.deliveries.engine.parcel import Parcel
+from apps.deliveries.engine.claiming import Claiming
+from apps.deliveries.engine.hold import Hold
+from apps.deliveries.engine.pace import Pace
+from apps.deliveries.engine.patience import patiently
+from apps.deliveries.engine.settling import Settling
+from apps.deliveries.wakeups.payload import Destinations
 from apps.destinations.kinds import Sender, all_kinds
 from apps.kernel.database import DatabaseThread
 from apps.kernel.ids import new_uuid
 
 log = structlog.get_logger("trunkline.engine")
-
-type Held = tuple[UUID, UUID]  # a delivery and the claim that holds it
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How much and how often; seconds where not said otherwise."""
-
-    concurrency: int = 256  # deliveries held at once
-    held_bytes: int = 64_000_000  # of their bodies, together
-    share: float = 0.25  # of the places that one destination may have: one that hangs leaves the others room
-    claim_set: int = 200  # deliveries taken by one claim
-    settle_set: int = 500
-    lease: timedelta = timedelta(seconds=60)
-    idle: float = 0.1  # between two looks when nothing was due
-    rescue: float = 5.0
-    heartbeat: float = 5.0
-    expand: float = 0.25
-    grace: float = 20.0  # for what is in flight at shutdown
-    after_fault: float = 1.0  # before the database is tried again
 
 
 class Engine:
@@ -55,43 +32,46 @@ class Engine:
     def __init__(self, pace: Pace | None = None) -> None:
         self.id = new_uuid()
         self.pace = pace or Pace()
-        self._held: dict[Held, Parcel] = {}
-        self._behind = False  # with settling, since the database failed
-        self._done: asyncio.Queue[Attempted] = asyncio.Queue()
+        self._hold = Hold(self.pace)
+        names = ("claims", "settles", "expands")
+        self._threads = [DatabaseThread(name, keeps=True) for name in names]
+        self._claims, self._settles, self._expands = self._threads
+        self._claiming = Claiming(self.pace, self._hold, self._claims, self._start_waiting)
+        self._settling = Settling(self.pace, self._settles, self._let_go)
         self._sending: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
-        self._room = asyncio.Event()
         self._senders: dict[str, Sender] = {}
+        self._stopping = False
+        self._other_work = asyncio.Event()
         self._fault: BaseException | None = None
 
     def stop(self) -> None:
         """Claim no more; safe to call from a signal handler of the loop."""
-        self._stopping.set()
-        self._room.set()
+        self._stopping = True
+        self._claiming.stop()
 
     async def run(self) -> None:
         """Until `stop()`."""
         log.info("engine.started", engine_id=str(self.id), concurrency=self.pace.concurrency)
         async with AsyncExitStack() as stack:
-            self._claims = await stack.enter_async_context(DatabaseThread("claims"))
-            self._settles = await stack.enter_async_context(DatabaseThread("settles"))
-            self._expands = await stack.enter_async_context(DatabaseThread("expands"))
+            for thread in self._threads:
+                await stack.enter_async_context(thread)
             for name, kind in all_kinds().items():
                 self._senders[name] = await stack.enter_async_context(kind.sender())
-            await self._run_loops()
+            hears = await stack.enter_async_context(wakeups.listening(self._ring))
+            await self._run_loops(hears=hears)
         log.info("engine.stopped", engine_id=str(self.id))
 
-    async def _run_loops(self) -> None:
-        settling = self._watched(self._settle_loop())
+    async def _run_loops(self, *, hears: bool) -> None:
+        settling = self._watched(self._settling.run())
         looking_after = [
+            self._watched(self._claiming.look(hears=hears)),
             self._watched(self._every(self.pace.rescue, self._rescue)),
             self._watched(self._every(self.pace.heartbeat, self._beat)),
-            self._watched(self._every(self.pace.expand, self._expand)),
+            self._watched(self._expand_loop()),
         ]
-        await asyncio.gather(self._watched(self._claim_loop()), return_exceptions=True)
+        await asyncio.gather(self._watched(self._claiming.run()), return_exceptions=True)
         await _cancelled(*looking_after)
-        await self._wind_down()
-        await _cancelled(settling)
+        await self._wind_down(settling)
         if self._fault:
             raise self._fault
 
@@ -106,129 +86,87 @@ class Engine:
             self._fault = fault
             self.stop()
 
-    # Claiming and sending
+    def _ring(self, destination_ids: Destinations) -> None:
+        self._claiming.ring(destination_ids)
+        if destination_ids is None:
+            self._other_work.set()
 
-    async def _claim_loop(self) -> None:
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            parcels = await self._guarded(self._claim) or []
-            for parcel in parcels:
-                self._start(parcel)
-            if not parcels:  # a look that was dear is not repeated soon
-                await self._pause(max(self.pace.idle, 5 * (time.monotonic() - began)))
+    # Sending
 
-    async def _claim(self) -> list[Parcel]:
-        await self._wait_for_room()
-        if self._stopping.is_set():
-            return []
-        return await self._claims.run(claimer.run_once, room=self._room_left(), lease=self.pace.lease)
+    def _start_waiting(self) -> None:
+        """As many as may be in flight."""
+        hold = self._hold
+        for _ in range(min(len(hold.waiting), self.pace.concurrency - hold.in_flight)):
+            hold.in_flight += 1
+            task = asyncio.create_task(self._send_waiting())
+            self._sending.add(task)
+            task.add_done_callback(self._sent)
 
-    async def _wait_for_room(self) -> None:
-        """Claim only what can be sent at once, so that no lease runs out while a parcel waits."""
-        while self._is_full() and not self._stopping.is_set():
-            self._room.clear()
-            await self._room.wait()
+    async def _send_waiting(self) -> None:
+        """One after another for as long as any waits: a task for each would cost more than claiming it did."""
+        hold, settling = self._hold, self._settling
+        while hold.waiting:
+            attempted = await attempt(hold.waiting.popleft(), self._senders)
+            hold.ended.append(attempted)
+            settling.add(attempted)
+            self._claiming.nudge()
 
-    def _is_full(self) -> bool:
-        return len(self._held) >= self.pace.concurrency or (bool(self._held) and self._bytes_left() <= 0)
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self._hold.in_flight -= 1
+        self._claiming.nudge()
 
-    def _bytes_left(self) -> int:
-        return self.pace.held_bytes - sum(len(parcel.message.body) for parcel in self._held.values())
-
-    def _room_left(self) -> Room:
-        return Room(
-            places=min(self.pace.claim_set, self.pace.concurrency - len(self._held)),
-            bytes=self._bytes_left(),
-            share=max(1, int(self.pace.concurrency * self.pace.share)),
-            taken=Counter(parcel.destination_id for parcel in self._held.values()),
-        )
-
-    def _start(self, parcel: Parcel) -> None:
-        self._held[parcel.delivery_id, parcel.claim] = parcel
-        task = asyncio.create_task(self._send(parcel))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def _send(self, parcel: Parcel) -> None:
-        self._done.put_nowait(await attempt(parcel, self._senders))
-
-    # Settling
-
-    async def _settle_loop(self) -> None:
-        while True:
-            attempts = await self._next_done()
-            written = False
-            while not written:  # a fault waits before it answers
-                written = await self._guarded(partial(self._settle, attempts)) or False
-                self._behind = not written or (self._behind and not self._done.empty())
-            self._done_with(attempts)
-
-    async def _next_done(self) -> list[Attempted]:
-        attempts = [await self._done.get()]
-        while len(attempts) < self.pace.settle_set and not self._done.empty():
-            attempts.append(self._done.get_nowait())
-        return attempts
-
-    async def _settle(self, attempts: list[Attempted]) -> bool:
-        await self._settles.run(settler.run_once, attempts)
-        return True
-
-    def _done_with(self, attempts: list[Attempted]) -> None:
-        for one in attempts:
-            self._held.pop((one.parcel.delivery_id, one.parcel.claim), None)
-            self._done.task_done()
-        self._room.set()
+    def _let_go(self, attempts: list[Attempted]) -> None:
+        self._hold.let_go(attempts)
+        self._claiming.nudge()
 
     # The side loops
 
     async def _rescue(self) -> None:
-        if self._behind:  # our own leases may be over: first write what was sent, then rescue
+        if self._settling.behind:  # our own leases may be over: first write what was sent, then rescue
             return
         if rescued := await self._settles.run(rescuer.run_once):
             log.warning("deliveries.rescued", count=rescued)
+            self._claiming.ring(None)
 
     async def _beat(self) -> None:
-        await self._settles.run(heartbeat.beat, self.id, sending=len(self._held))
+        await self._settles.run(heartbeat.beat, self.id, sending=len(self._hold.parcels))
+
+    async def _expand_loop(self) -> None:
+        while True:
+            self._other_work.clear()
+            await patiently(self._expand, pause=self.pace.after_fault)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._other_work.wait(), self.pace.expand)
 
     async def _expand(self) -> None:
         """Until there is nothing left: each chunk lets the others at the database in between."""
-        while not self._stopping.is_set() and await self._expands.run(expander.run_once) is not None:
+        while not self._stopping and await self._expands.run(expander.run_once) is not None:
             pass
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._guarded(work)
+            await patiently(work, pause=self.pace.after_fault)
             await asyncio.sleep(seconds)
-
-    async def _guarded[R](self, work: Callable[[], Awaitable[R]]) -> R | None:
-        """A database that is away for a while is no reason to die: say so, wait, and answer None."""
-        try:
-            return await work()
-        except (DatabaseError, InterfaceError) as error:
-            log.error("engine.database_fault", error=str(error).splitlines()[0] if str(error) else repr(error))
-            await asyncio.sleep(self.pace.after_fault)
-            return None
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     # The end
 
-    async def _wind_down(self) -> None:
+    async def _wind_down(self, settling: asyncio.Task[None]) -> None:
         """Let what is in flight end within the grace, write it, and give the rest back."""
+        self._hold.waiting.clear()
         if self._sending:
             await asyncio.wait(self._sending, timeout=self.pace.grace)
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._done.join(), self.pace.grace)
-        await self._guarded(self._give_back)
+        self._settling.close()
+        await asyncio.wait([settling], timeout=self.pace.grace)
+        await _cancelled(settling)
+        await patiently(self._give_back, pause=self.pace.after_fault)
 
     async def _give_back(self) -> None:
-        if self._held:
-            given_back = await self._settles.run(store.give_back, list(self._held))
+        if held := [(parcel.delivery_id, parcel.claim) for parcel in self._hold.parcels]:
+            given_back = await self._settles.run(store.give_back, held)
             log.info("deliveries.given_back", count=given_back)
         await self._settles.run(heartbeat.stop, self.id)
 

@@ -1,6 +1,8 @@
 """What the engine tells the outside: one wide log line and one count per attempt. Labels hold no ids and no URLs."""
 
-from collections.abc import Iterable, Set
+from collections import Counter as tally
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -8,17 +10,22 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from apps.deliveries.engine.attempt import Attempted
+from apps.deliveries.engine.parcel import Obstacle
 from apps.deliveries.states import Edge
+from apps.kernel import wide
+from apps.kernel.histograms import SetHistogram
 from apps.kernel.ids import encode
 
 log = structlog.get_logger("trunkline.deliveries")
 
 ATTEMPTS = Counter("trunkline_attempts", "Attempts made, by the edge they led to", ["kind", "outcome"])
-DURATION = Histogram(
-    "trunkline_attempt_duration_seconds",
-    "How long attempts took",
-    ["kind"],
-    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 30),
+DURATION = SetHistogram(
+    Histogram(
+        "trunkline_attempt_duration_seconds",
+        "How long attempts took",
+        ["kind"],
+        buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 30),
+    )
 )
 LOST = Counter("trunkline_attempts_lost", "Attempts whose lease ran out before they were written")
 RESCUED = Counter("trunkline_deliveries_rescued", "Deliveries taken back from a crashed engine")
@@ -29,31 +36,40 @@ OLDEST_DUE = Gauge(
 SENDING = Gauge("trunkline_deliveries_sending", "Deliveries in flight", multiprocess_mode="livesum")
 
 
-def tell(attempts: Iterable[Attempted], written: Set[UUID]) -> None:
+def tell(attempts: Sequence[Attempted], written: Sequence[bool]) -> None:
     """Log and count attempts after their transaction; those not `written` lost their lease."""
-    for one in attempts:
-        if one.parcel.delivery_id not in written:
+    made: list[Attempted] = []
+    for one, is_written in zip(attempts, written, strict=True):
+        if not is_written:
             LOST.inc()
             log.warning("delivery.attempt_lost", **_fields(one))
         elif one.decision.edge is Edge.CANCELLED:  # its destination is deleted: nothing was tried
             log.info("delivery.cancelled", **_fields(one))
         else:
-            ATTEMPTS.labels(one.parcel.kind, one.decision.edge).inc()
-            DURATION.labels(one.parcel.kind).observe(one.outcome.duration_ms / 1000)
-            log.info("delivery.attempted", **_fields(one))
+            made.append(one)
+    _count(made)
+    wide.tell(log, "delivery.attempted", [_fields(one) for one in made])
+
+
+def _count(made: Sequence[Attempted]) -> None:
+    """Once for a set: each increment takes a lock and writes to a file that other processes read."""
+    for (kind, edge), count in tally((one.parcel.kind, one.decision.edge) for one in made).items():
+        ATTEMPTS.labels(kind, edge).inc(count)
+    for kind in {one.parcel.kind for one in made}:
+        DURATION.observe(kind, values=(one.outcome.duration_ms / 1000 for one in made if one.parcel.kind == kind))
 
 
 def _fields(one: Attempted) -> dict[str, Any]:
-    parcel, outcome = one.parcel, one.outcome
+    parcel, outcome, target = one.parcel, one.outcome, one.parcel.target
     return {
-        "project_id": encode("prj", parcel.project_id),
+        "project_id": _project(parcel.project_id),
         "event_id": parcel.message.id,
         "event_type": parcel.event_type,
         "delivery_id": encode("dlv", parcel.delivery_id),
-        "destination_id": encode("dst", parcel.destination_id),
+        "destination_id": encode("dst", parcel.destination_id) if isinstance(target, Obstacle) else target.id,
         "kind": parcel.kind,
         "attempt": parcel.number,
-        "outcome": str(one.decision.edge),
+        "outcome": one.decision.edge.value,
         "status_code": outcome.status_code,
         "error": outcome.error or None,
         "detail": outcome.detail or None,
@@ -62,3 +78,8 @@ def _fields(one: Attempted) -> dict[str, Any]:
         "due_at": one.decision.due_at and one.decision.due_at.isoformat(),
         "trace_id": parcel.message.traceparent[3:35] or None,
     }
+
+
+@lru_cache(1_000)
+def _project(project_id: UUID) -> str:
+    return encode("prj", project_id)

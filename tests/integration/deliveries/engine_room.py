@@ -11,13 +11,14 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.deliveries import store
-from apps.deliveries.engine.loop import Engine, Pace
+from apps.deliveries.engine.loop import Engine
+from apps.deliveries.engine.pace import Pace
 from apps.deliveries.models import Delivery
 from apps.kernel.clock import now
 from apps.kernel.wide import each_line
 
 PATIENCE = 20.0  # seconds until a wait gives up and the test fails
-QUICK = Pace(idle=0.01, rescue=0.02, heartbeat=0.02, grace=10.0, after_fault=0.01)
+QUICK = Pace(look=0.01, gather_done=0.0, rescue=0.02, heartbeat=0.02, grace=10.0, after_fault=0.01)
 
 
 class Lines(logging.Handler):

@@ -70,6 +70,6 @@ def test_where_indexes_have_no_conditions_the_state_leads_them() -> None:
     with connection.cursor() as cursor:
         found = connection.introspection.get_constraints(cursor, "deliveries_delivery")
     indexes = {name: one["columns"] for name, one in found.items() if name.startswith("delivery_")}
-    assert indexes["delivery_due"] == ["state", "due_at"]
+    assert indexes["delivery_lane"] == ["destination_id", "state", "due_at"]
     assert indexes["delivery_leased"] == ["state", "lease_until"]
     assert indexes["delivery_dead"] == ["project_id", "state", "id"]

@@ -50,7 +50,8 @@ def states() -> Counter[str]:
 
 
 def test_what_is_in_flight_may_end_within_the_grace(receiver: Receiver, project: Project) -> None:
-    fill(receiver, project, 3, "/slow/300")
+    for _ in range(3):
+        fill(receiver, project, 1, "/slow/300")
     run_until(lambda _: receiver.wait_for(3))  # they have only arrived when the engine is told to stop
     assert states() == {State.DELIVERED: 3}
 
@@ -73,8 +74,9 @@ def test_a_stopped_engine_claims_nothing_more(receiver: Receiver, project: Proje
 
 
 def test_no_more_is_claimed_than_the_pace_allows(receiver: Receiver, project: Project) -> None:
-    fill(receiver, project, 12, "/hang")
-    run_until(lambda _: receiver.wait_for(3), concurrency=3, share=1.0, grace=0.05)
+    for _ in range(12):
+        fill(receiver, project, 1, "/hang")
+    run_until(lambda _: receiver.wait_for(3), concurrency=3, grace=0.05)
     assert Counter(Delivery.objects.values_list("reason", flat=True)) == {Edge.INTERRUPTED: 3, "": 9}
 
 
@@ -190,9 +192,11 @@ def test_a_bug_in_a_loop_ends_the_engine_and_it_holds_nothing(
     monkeypatch.setattr(claimer, "run_once", claim_once_then_break)
     running = Running()
     running.__enter__()
+    receiver.wait_for(1)
+    fill(receiver, project, 1)
     with pytest.raises(RuntimeError, match="a bug"):
         running.join()
-    assert states() == {State.DELIVERED: 1}
+    assert states() == {State.DELIVERED: 1, State.READY: 1}
     assert not EngineHeartbeat.objects.exists()
 
 
@@ -225,7 +229,7 @@ def test_one_destination_that_hangs_leaves_the_others_room(receiver: Receiver, p
     for _ in range(20):
         a_delivery(an_event(project), hanging)
     fill(receiver, project, 1)
-    run_until(attempted(1), concurrency=4, share=0.5, grace=0.05)
+    run_until(attempted(1), concurrency=4, grace=0.05)
     assert states() == {State.DELIVERED: 1, State.READY: 20}
 
 

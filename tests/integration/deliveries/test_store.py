@@ -10,7 +10,7 @@ from apps.accounts.models import Project
 from apps.deliveries import store
 from apps.deliveries.models import Attempt, Delivery
 from apps.deliveries.states import FINAL, TRANSITIONS, Edge, State, advance
-from apps.deliveries.store import Settlement
+from apps.deliveries.store import Settlement, Tried
 from apps.destinations.models import Destination
 from apps.kernel.clock import now
 from apps.kernel.ids import new_uuid
@@ -37,16 +37,7 @@ def settlement(
     delivery: Delivery, edge: Edge, *, status_code: int | None = 200, number: int = 1, error: str = ""
 ) -> Settlement:
     assert delivery.claim is not None
-    attempt = Attempt(
-        delivery_id=delivery.pk,
-        number=number,
-        outcome=edge,
-        status_code=status_code,
-        error=error,
-        response_body=b"ok",
-        started_at=now(),
-        duration_ms=5,
-    )
+    attempt = Tried(number, status_code, error, "", b"ok", now(), 5)
     due_at = now() + LATER if edge is Edge.FAILED else None
     return Settlement(delivery.pk, delivery.claim, edge, due_at, None if edge is Edge.CANCELLED else attempt)
 
@@ -58,7 +49,7 @@ SETTLING = [Edge.SUCCEEDED, Edge.FAILED, Edge.REJECTED, Edge.EXHAUSTED, Edge.CAN
 def test_each_edge_writes_its_state_and_lets_go(sending: Callable[[], Delivery], edge: Edge) -> None:
     held, moment = sending(), now()
     settled = settlement(held, edge, status_code=207)
-    assert store.settle([settled], now=moment) == {held.pk}
+    assert store.settle([settled], now=moment) == [True]
     row = Delivery.objects.get()
     assert (row.state, row.reason) == (advance(State.SENDING, edge), edge)
     assert (row.claim, row.lease_until) == (None, None)
@@ -73,7 +64,7 @@ def test_each_edge_writes_its_state_and_lets_go(sending: Callable[[], Delivery],
 def test_a_set_of_all_sorts_is_written_together(sending: Callable[[], Delivery]) -> None:
     held = [sending() for _ in range(12)]
     settlements = [settlement(one, SETTLING[n % 3], status_code=200 + n % 2) for n, one in enumerate(held)]
-    assert store.settle(settlements, now=now()) == {one.pk for one in held}
+    assert store.settle(settlements, now=now()) == [True] * 12
     for settled in settlements:
         row = Delivery.objects.get(pk=settled.delivery_id)
         assert settled.attempt is not None
@@ -123,16 +114,46 @@ def test_a_ghost_writes_nothing(sending: Callable[[], Delivery], meanwhile: Call
     meanwhile(ghost)
     before = list(Delivery.objects.filter(pk=ghost.pk).values())
     written = store.settle([settlement(ghost, Edge.SUCCEEDED), settlement(other, Edge.SUCCEEDED)], now=now())
-    assert written == {other.pk}
+    assert written == [False, True]
     assert list(Delivery.objects.filter(pk=ghost.pk).values()) == before
     assert [attempt.delivery_id for attempt in Attempt.objects.all()] == [other.pk]
 
 
+def test_a_ghost_beside_the_claim_that_came_after_it(sending: Callable[[], Delivery]) -> None:
+    """One engine may hold both, when it was so slow that it rescued its own delivery and claimed it again."""
+    held = sending()
+    ghost = settlement(held, Edge.FAILED, status_code=500)
+    rescued_and_claimed_again(held)
+    held.refresh_from_db()
+    other = sending()
+    written = store.settle([ghost, settlement(held, Edge.SUCCEEDED), settlement(other, Edge.SUCCEEDED)], now=now())
+    assert written == [False, True, True]
+    assert set(Delivery.objects.values_list("state", "attempts")) == {(State.DELIVERED, 1)}
+    assert Attempt.objects.count() == 2
+
+
+def test_whatever_an_attempt_saw_is_kept_as_it_was(sending: Callable[[], Delivery]) -> None:
+    held, moment = sending(), now()
+    tried = Tried(3, None, 'odd "\\{,}', "naïve ✓ {NULL}", bytes(range(256)), moment, 2_000_000_000)
+    assert held.claim
+    store.settle([Settlement(held.pk, held.claim, Edge.FAILED, None, tried)], now=moment)
+    row = Attempt.objects.get()
+    assert Tried(*(getattr(row, name) for name in Tried._fields))._replace(response_body=bytes(256)) == tried._replace(
+        response_body=bytes(256)
+    )
+    assert bytes(row.response_body) == bytes(range(256))
+    assert Delivery.objects.get().due_at == moment  # where the policy names no time: at once
+
+
+def test_nothing_is_settled_by_nothing(sending: Callable[[], Delivery]) -> None:
+    assert store.settle([], now=now()) == []
+
+
 def test_one_row_the_database_refuses_undoes_the_set(sending: Callable[[], Delivery]) -> None:
     first, second = sending(), sending()
-    earlier = settlement(second, Edge.FAILED).attempt
-    assert earlier is not None
-    earlier.save()
+    Attempt.objects.create(
+        delivery=second, number=1, outcome=Edge.FAILED, response_body=b"", started_at=now(), duration_ms=1
+    )
     with pytest.raises(IntegrityError), transaction.atomic():
         store.settle([settlement(first, Edge.SUCCEEDED), settlement(second, Edge.SUCCEEDED)], now=now())
     assert set(Delivery.objects.values_list("state", flat=True)) == {State.SENDING}

@@ -11,8 +11,9 @@ from apps.audit.models import AuditEntry
 from apps.destinations import sealing
 from apps.destinations.kinds.webhook.signing import parse_secret, sign
 from apps.destinations.models import Consumer, Destination, Secret, Status
-from apps.destinations.selectors import live_secrets, target_of
+from apps.destinations.selectors import config_of
 from apps.destinations.services import destination_disable
+from apps.destinations.store import opened, sealed_targets
 from apps.kernel.clock import now
 from tests.integration.cast import NOWHERE, Answer, Caller, a_delivery, an_event
 from tests.integration.config.routes import routes
@@ -116,7 +117,7 @@ def test_change_what_is_given_and_nothing_else(owner: Caller) -> None:
         shown["updated_at"] = answer.body["updated_at"]
         assert answer.body == owner.get(path).body == shown
     row = Destination.objects.get()
-    assert target_of(row, []).config == {"url": "http://127.0.0.1:9/elsewhere", "headers": {"x-other": "v"}}
+    assert config_of(row) == {"url": "http://127.0.0.1:9/elsewhere", "headers": {"x-other": "v"}}
 
 
 FIXED = [
@@ -181,7 +182,7 @@ def test_ones_own_secret_signs(owner: Caller) -> None:
     made = created(owner, secret=MINE)
     assert made["secret"] == MINE
     destination = Destination.objects.get()
-    target = target_of(destination, live_secrets([destination.pk])[destination.pk])
+    target = opened(destination.pk, sealed_targets([destination.pk])[destination.pk])
     timestamp = int(now().timestamp())
     headers = {
         "webhook-id": "evt_x",
@@ -221,7 +222,7 @@ def test_deleted_it_is_gone_from_everywhere_and_its_secrets_are_erased(owner: Ca
         assert answer.status == 404
     assert not Secret.objects.exists()
     row = Destination.objects.get()  # its deliveries of the past still name it
-    assert target_of(row, []).config == {}
+    assert config_of(row) == {}
 
 
 def test_the_audit_trail_follows(owner: Caller, project: Project) -> None:

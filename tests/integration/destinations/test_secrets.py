@@ -15,7 +15,7 @@ from apps.destinations.kinds.webhook.signing import format_secret, parse_secret
 from apps.destinations.models import Destination, Secret
 from apps.destinations.sealing import unseal
 from apps.destinations.secrets import secret_rotate
-from apps.destinations.selectors import live_secrets, target_of
+from apps.destinations.store import opened, sealed_targets
 from tests.integration.cast import ACTOR, Caller, a_destination
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def destination(project: Project) -> Destination:
 
 def signing(destination: Destination) -> list[str]:
     """The secrets that sign now, newest first."""
-    target = target_of(destination, live_secrets([destination.pk])[destination.pk])
+    target = opened(destination.pk, sealed_targets([destination.pk])[destination.pk])
     return [format_secret(secret) for secret in target.secrets]
 
 

@@ -54,7 +54,7 @@ async def test_success() -> None:
     assert (settlement.edge, settlement.due_at) == (Edge.SUCCEEDED, None)
     row = settlement.attempt
     assert row is not None
-    assert (row.number, row.outcome, row.status_code, row.error) == (3, Edge.SUCCEEDED, 204, "")
+    assert (row.number, row.status_code, row.error) == (3, 204, "")
     assert (row.response_body, row.duration_ms) == (b"ok", 12)
 
 

@@ -1,0 +1,77 @@
+"""Which destinations have deliveries due, and how many of each may be taken now. A picture, in this engine's memory:
+wake-ups and looks paint it, claims correct it."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from apps.deliveries.policy.fairness import NEW, Standing, judged, window
+
+CHUNK = 16  # deliveries: taking fewer from many destinations at once costs more than taking turns
+MOST_REMEMBERED = 10_000  # destinations whose standing is kept
+
+
+class Lanes:
+    """Used in the engine's loop only; times are its clock's seconds."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self._due: OrderedDict[UUID, None] = OrderedDict()  # whose turn is next comes first
+        self._held: Counter[UUID] = Counter()
+        self._standing: OrderedDict[UUID, Standing] = OrderedDict()
+        self._resting: dict[UUID, float] = {}  # until when
+
+    def wake(self, destination_ids: Iterable[UUID]) -> None:
+        """These have something due."""
+        for destination_id in destination_ids:
+            self._due.setdefault(destination_id)
+
+    def ask(self, room: int, now: float) -> dict[UUID, int]:
+        """What to claim next, within `room`. Their turn is over with this, until `gave` or a wake-up renews it."""
+        self._end_rests(now)
+        asked: dict[UUID, int] = {}
+        chunk = max(CHUNK, room // max(1, len(self._due)))
+        for destination_id in self._due:
+            if room <= 0:
+                break
+            if wanted := min(chunk, room, self._allowed(destination_id)):
+                asked[destination_id] = wanted
+                room -= wanted
+        for destination_id in asked:
+            del self._due[destination_id]
+        return asked
+
+    def _allowed(self, destination_id: UUID) -> int:
+        if destination_id in self._resting:
+            return 0
+        allowed = window(self._standing.get(destination_id, NEW), places=self.places)
+        return max(0, allowed - self._held[destination_id])
+
+    def gave(self, asked: Mapping[UUID, int], claimed: Counter[UUID], kept: Counter[UUID], now: float) -> None:
+        """What a claim brought: whoever gave all that was asked for may have more."""
+        self._held.update(kept)
+        for destination_id, wanted in asked.items():
+            if claimed[destination_id] >= wanted:
+                self._due.setdefault(destination_id)
+            if rest := self._standing.get(destination_id, NEW).rest:
+                self._resting[destination_id] = now + rest
+
+    def ended(self, destination_id: UUID, *, quick: int = 0, slow: int = 0, failed: int = 0, untried: int = 0) -> None:
+        """So many of its deliveries are not held any more."""
+        self._held[destination_id] -= quick + slow + failed + untried
+        if self._held[destination_id] <= 0:
+            del self._held[destination_id]
+        if untried and not (quick or slow or failed):
+            return
+        standing = self._standing.pop(destination_id, NEW)
+        self._standing[destination_id] = judged(standing, quick=quick, slow=slow, failed=failed, places=self.places)
+        if len(self._standing) > MOST_REMEMBERED:
+            self._standing.popitem(last=False)
+
+    def next_rest_ends(self) -> float | None:
+        """When one that rests may be asked again; None where none rests."""
+        return min(self._resting.values(), default=None)
+
+    def _end_rests(self, now: float) -> None:
+        for destination_id in [one for one, until in self._resting.items() if until <= now]:
+            del self._resting[destination_id]

@@ -1,0 +1,72 @@
+"""The engine's reads and writes, in sets: what is due, claim, settle, give back, rescue.
+
+Every write compares and sets, or locks first what it compares. PostgreSQL has statements of its own for what every
+delivery costs; the others share the portable ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import ModuleType
+from uuid import UUID
+
+from django.db import connection
+
+from apps.deliveries.store import portable, postgres
+from apps.deliveries.store.edges import cancel, deliveries_for, give_back, hasten, replay, rescue
+from apps.deliveries.store.rows import Claimed, Look, Settlement, Tried
+
+__all__ = [
+    "Claimed",
+    "Look",
+    "Settlement",
+    "Tried",
+    "cancel",
+    "claim",
+    "deliveries_for",
+    "due_destinations",
+    "give_back",
+    "hasten",
+    "oldest_due",
+    "replay",
+    "rescue",
+    "settle",
+]
+
+
+def _statements() -> ModuleType:
+    return postgres if connection.vendor == "postgresql" else portable
+
+
+def due_destinations(*, now: datetime, limit: int, after: UUID | None = None) -> Look:
+    """Destinations that have deliveries due and may be claimed for: `limit` are looked at, in order of id past `after`.
+
+    What it costs does not depend on how many deliveries wait, nor on how many there are.
+    """
+    found: Look = _statements().due_destinations(now=now, limit=limit, after=after)
+    return found
+
+
+def oldest_due(*, now: datetime) -> datetime | None:
+    """Since when the delivery due longest has waited, of those that may be claimed; None when nothing is due."""
+    found: datetime | None = _statements().oldest_due(now=now)
+    return found
+
+
+def claim(asked: Mapping[UUID, int], *, now: datetime, lease_until: datetime, bytes_left: int) -> list[Claimed]:
+    """Take due deliveries, for each destination as many as asked for, longest due first, with their events.
+
+    Data comes along for as many as have `bytes_left` together, and in any case for one. Destinations that rest are
+    passed over; of deleted ones they are taken, to be cancelled. Engines beside this one skip the rows locked here.
+    """
+    claimed: list[Claimed] = _statements().claim(asked, now=now, lease_until=lease_until, bytes_left=bytes_left)
+    return claimed
+
+
+def settle(settlements: Sequence[Settlement], *, now: datetime) -> list[bool]:
+    """Write what became of the attempts; says for each, in its place, whether it was written.
+
+    A settlement whose claim does not hold the delivery any more (its lease ran out, or a person cancelled it) is
+    left out: another engine may be sending it at this moment.
+    """
+    written: list[bool] = _statements().settle(settlements, now=now)
+    return written

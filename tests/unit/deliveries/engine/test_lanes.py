@@ -1,0 +1,132 @@
+"""The picture of what is due: everybody has a turn, nobody gets more than may be held."""
+
+from collections import Counter
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.deliveries.engine.lanes import CHUNK, Lanes
+from apps.deliveries.policy.fairness import FAILING, PROBES, REST, most, start
+
+ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
+PLACES = 256
+
+
+def lanes(*due: UUID) -> Lanes:
+    made = Lanes(PLACES)
+    made.wake(due)
+    return made
+
+
+def give(of: Lanes, asked: dict[UUID, int], now: float = 0.0) -> None:
+    """All that was asked for."""
+    of.gave(asked, Counter(asked), Counter(asked), now)
+
+
+def trusted(destination_id: UUID) -> Lanes:
+    """Lanes where this one has shown that it is quick."""
+    made = lanes(destination_id)
+    give(made, made.ask(PLACES, 0.0))
+    made.ended(destination_id, quick=start(PLACES))
+    for _ in range(10):
+        made.ended(destination_id, quick=PLACES)
+    return made
+
+
+def test_nothing_due_nothing_asked() -> None:
+    assert lanes().ask(PLACES, 0.0) == {}
+    assert lanes(ONE).ask(0, 0.0) == {}
+
+
+def test_an_unknown_one_gets_a_few_until_they_ended() -> None:
+    found = lanes(ONE)
+    asked = found.ask(PLACES, 0.0)
+    assert asked == {ONE: start(PLACES)}
+    give(found, asked)
+    assert found.ask(PLACES, 0.0) == {}  # it has more, and holds what it may
+    found.ended(ONE, quick=3)
+    assert found.ask(PLACES, 0.0) == {ONE: 6}  # the three that ended, and three for having been quick
+
+
+def test_a_quick_one_alone_has_nearly_all_and_then_shares() -> None:
+    found = trusted(ONE)
+    found.wake([ONE])
+    assert found.ask(PLACES, 0.0) == {ONE: most(PLACES)}
+    found.wake([ONE, TWO])
+    asked = found.ask(PLACES, 0.0)
+    assert asked[TWO] == start(PLACES)
+
+
+def test_who_gave_less_than_was_asked_has_no_more_until_it_is_woken() -> None:
+    found = lanes(ONE)
+    asked = found.ask(PLACES, 0.0)
+    found.gave(asked, Counter({ONE: 3}), Counter({ONE: 3}), 0.0)
+    found.ended(ONE, quick=3)
+    assert found.ask(PLACES, 0.0) == {}
+    found.wake([ONE])
+    assert ONE in found.ask(PLACES, 0.0)
+
+
+def test_a_wake_up_during_the_claim_counts() -> None:
+    """What it tells of may be younger than what the claim saw."""
+    found = lanes(ONE)
+    asked = found.ask(PLACES, 0.0)
+    found.wake([ONE])
+    found.gave(asked, Counter(), Counter(), 0.0)
+    assert found.ask(PLACES, 0.0) == asked
+
+
+def test_they_take_turns() -> None:
+    ids = [UUID(int=number) for number in range(1, 101)]
+    found = lanes(*ids)
+    turns: list[UUID] = []
+    while len(turns) < 100:
+        asked = found.ask(2 * CHUNK, 0.0)
+        assert sum(asked.values()) <= 2 * CHUNK
+        turns += asked
+        give(found, asked)
+    assert sorted(turns[:100]) == ids
+
+
+def test_one_that_fails_is_probed_now_and_then() -> None:
+    found = lanes(ONE)
+    give(found, found.ask(PLACES, 0.0))
+    found.ended(ONE, failed=FAILING)
+    asked = found.ask(PLACES, 1.0)
+    assert asked == {ONE: PROBES}
+    give(found, asked, now=1.0)
+    found.ended(ONE, failed=PROBES)
+    assert found.ask(PLACES, 1.0) == {}
+    assert found.next_rest_ends() == 1.0 + REST
+    assert found.ask(PLACES, 1.0 + REST) == {ONE: PROBES}
+    assert found.next_rest_ends() is None
+
+
+def test_what_was_given_back_is_not_held() -> None:
+    found = lanes(ONE)
+    asked = found.ask(PLACES, 0.0)
+    found.gave(asked, Counter(asked), Counter({ONE: 1}), 0.0)
+    assert found.ask(PLACES, 0.0) == {ONE: start(PLACES) - 1}
+
+
+def test_what_was_not_tried_says_nothing_of_the_destination() -> None:
+    found = lanes(ONE)
+    asked = found.ask(PLACES, 0.0)
+    give(found, asked)
+    found.ended(ONE, untried=asked[ONE])
+    assert found.ask(PLACES, 0.0) == asked
+
+
+@given(st.lists(st.tuples(st.sampled_from([ONE, TWO, THREE]), st.integers(0, 300), st.booleans()), max_size=40))
+def test_never_more_than_there_is_room_for(rounds: list[tuple[UUID, int, bool]]) -> None:
+    found, held = Lanes(PLACES), Counter[UUID]()
+    for destination_id, room, good in rounds:
+        found.wake([destination_id])
+        asked = found.ask(room, 0.0)
+        assert sum(asked.values()) <= room
+        give(found, asked)
+        held.update(asked)
+        assert max(held.values(), default=0) <= most(PLACES)
+        if count := held.pop(destination_id, 0):
+            found.ended(destination_id, quick=count if good else 0, failed=0 if good else count)

@@ -1,8 +1,8 @@
 """Takes due deliveries in sets, as many as there is room for, and packs them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,12 +16,9 @@ from apps.kernel.clock import now
 class Catch:
     """What a claim brought."""
 
-    parcels: list[Parcel] = field(default_factory=list)
-    claimed: Counter[UUID] = field(default_factory=Counter)  # by destination, those given back included
-
-    def kept(self) -> Counter[UUID]:
-        """By destination, how many parcels there are."""
-        return Counter(parcel.destination_id for parcel in self.parcels)
+    parcels: list[Parcel]
+    claimed: Counter[UUID]  # by destination
+    kept: Counter[UUID]  # the same without those given back: so many parcels there are
 
 
 def run_once(*, asked: Mapping[UUID, int], bytes_left: int, alone: bool, lease: timedelta) -> Catch:
@@ -35,7 +32,12 @@ def run_once(*, asked: Mapping[UUID, int], bytes_left: int, alone: bool, lease: 
     if len(kept) < len(rows):
         ids = {row.id for row in kept}
         store.give_back((row.id, row.claim) for row in rows if row.id not in ids)
-    return Catch(pack(kept), Counter(row.destination_id for row in rows))
+    claimed = _by_destination(rows)
+    return Catch(pack(kept), claimed, _by_destination(kept) if len(kept) < len(rows) else claimed)
+
+
+def _by_destination(rows: Iterable[Claimed]) -> Counter[UUID]:
+    return Counter([row.destination_id for row in rows])
 
 
 def _fitting(rows: Sequence[Claimed], bytes_left: int, *, alone: bool) -> Iterator[Claimed]:

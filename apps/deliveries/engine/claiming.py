@@ -18,6 +18,8 @@ from apps.deliveries.wakeups.payload import Destinations
 from apps.kernel.clock import now
 from apps.kernel.database import DatabaseThread
 
+DEAR = 4  # after a look, leave the database alone for so many times what it took
+
 
 class Claiming:
     """One engine's; `start` sends what waits."""
@@ -63,7 +65,7 @@ class Claiming:
         if catch is None:  # they are due still
             self.lanes.wake(asked)
             return
-        self.lanes.gave(asked, catch.claimed, catch.kept(), time.monotonic())
+        self.lanes.gave(asked, catch.claimed, catch.kept, time.monotonic())
         if not catch.parcels and catch.claimed:
             self.hold.typical_is(self.hold.bytes_left + 1)
         self.hold.take(catch.parcels)
@@ -94,7 +96,9 @@ class Claiming:
         pause = self.pace.look if hears else self.pace.look_deaf
         while True:
             self._look_due.clear()
+            began = time.monotonic()
             await patiently(self._look, pause=self.pace.after_fault)
+            await asyncio.sleep(DEAR * (time.monotonic() - began))
             if self._reached is None:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._look_due.wait(), pause)

@@ -11,6 +11,7 @@ from apps.deliveries.engine.parcel import Parcel
 from apps.deliveries.policy.fairness import SLOW
 from apps.deliveries.states import Edge
 
+GOOD = frozenset({Edge.SUCCEEDED, Edge.CANCELLED})
 TYPICAL = 2_000  # bytes of a body, until some were seen
 
 
@@ -81,15 +82,15 @@ class Hold:
             self._counted_at = now
 
 
-def _tallied(ended: list[Attempted]) -> dict[UUID, Counter[str]]:
-    found: dict[UUID, Counter[str]] = defaultdict(Counter)
-    for one in ended:
-        found[one.parcel.destination_id][_sort(one)] += 1
+def _tallied(ended: list[Attempted]) -> dict[UUID, dict[str, int]]:
+    found: dict[UUID, dict[str, int]] = defaultdict(dict)
+    for (destination_id, sort), count in Counter([(one.parcel.destination_id, _sort(one)) for one in ended]).items():
+        found[destination_id][sort] = count
     return found
 
 
 def _sort(one: Attempted) -> str:
-    """As the fairness policy sorts them; a receiver that is gone did answer."""
-    if one.decision.edge is Edge.SUCCEEDED:
+    """As the fairness policy sorts them. What was cancelled held its place for no time at all."""
+    if one.decision.edge in GOOD:
         return "quick" if one.outcome.duration_ms < SLOW * 1_000 else "slow"
-    return "untried" if one.decision.edge is Edge.CANCELLED else "failed"
+    return "failed"

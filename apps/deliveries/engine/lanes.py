@@ -56,13 +56,11 @@ class Lanes:
             if rest := self._standing.get(destination_id, NEW).rest:
                 self._resting[destination_id] = now + rest
 
-    def ended(self, destination_id: UUID, *, quick: int = 0, slow: int = 0, failed: int = 0, untried: int = 0) -> None:
+    def ended(self, destination_id: UUID, *, quick: int = 0, slow: int = 0, failed: int = 0) -> None:
         """So many of its deliveries are not held any more."""
-        self._held[destination_id] -= quick + slow + failed + untried
+        self._held[destination_id] -= quick + slow + failed
         if self._held[destination_id] <= 0:
             del self._held[destination_id]
-        if untried and not (quick or slow or failed):
-            return
         standing = self._standing.pop(destination_id, NEW)
         self._standing[destination_id] = judged(standing, quick=quick, slow=slow, failed=failed, places=self.places)
         if len(self._standing) > MOST_REMEMBERED:

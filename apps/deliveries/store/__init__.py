@@ -47,7 +47,10 @@ def due_destinations(*, now: datetime, limit: int, after: UUID | None = None) ->
 
 
 def oldest_due(*, now: datetime) -> datetime | None:
-    """Since when the delivery due longest has waited, of those that may be claimed; None when nothing is due."""
+    """Since when the delivery due longest has waited, of those that may be claimed; None when nothing is due.
+
+    With very many destinations waiting, only some thousands of them are asked: health pages must stay quick.
+    """
     found: datetime | None = _statements().oldest_due(now=now)
     return found
 

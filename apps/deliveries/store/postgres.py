@@ -19,6 +19,8 @@ from apps.deliveries.store import arrays
 from apps.deliveries.store.rows import Claimed, Look, Settlement
 from apps.kernel.ids import new_uuid
 
+MOST_LANES = 10_000  # destinations that a question for the oldest looks at
+
 # A loose index scan: from each destination with something ready straight to the next one, however much waits there.
 LANES = """
 WITH RECURSIVE lane AS (
@@ -34,7 +36,8 @@ CLAIMABLE = """EXISTS (SELECT FROM destinations_destination x WHERE x.id = lane.
     AND (x.status = 'enabled' OR x.deleted_at IS NOT NULL))"""
 DUE = f"""{LANES}, looked_at AS (SELECT * FROM lane LIMIT %(limit)s)
 SELECT destination_id, due_at <= %(now)s AND {CLAIMABLE} FROM looked_at lane"""  # noqa: S608 (constants)
-OLDEST = f"{LANES} SELECT min(due_at) FROM lane WHERE due_at <= %(now)s AND {CLAIMABLE}"  # noqa: S608 (constants)
+OLDEST = f"""{LANES}, looked_at AS (SELECT * FROM lane LIMIT {MOST_LANES})
+SELECT min(due_at) FROM looked_at lane WHERE due_at <= %(now)s AND {CLAIMABLE}"""  # noqa: S608 (constants)
 
 CLAIM = """
 WITH asked AS (

@@ -54,7 +54,7 @@ def test_no_more_than_is_asked_for(project: Project) -> None:
     fill(destination, 5)
     fill(other, 5)
     catch = take((destination, 3))
-    assert catch.kept() == catch.claimed == {destination.pk: 3}
+    assert catch.kept == catch.claimed == {destination.pk: 3}
     assert waiting() == 7
 
 
@@ -62,7 +62,7 @@ def test_bodies_must_fit_together(project: Project) -> None:
     destination = a_destination(project)
     fill(destination, 5, size=1_000)
     catch = take((destination, 5), bytes_left=2_500)
-    assert catch.kept() == {destination.pk: 2}
+    assert catch.kept == {destination.pk: 2}
     assert waiting() == 3
     if catch.claimed.total() > 2:
         given_back = Delivery.objects.filter(state=State.READY, reason=Edge.INTERRUPTED)
@@ -72,8 +72,8 @@ def test_bodies_must_fit_together(project: Project) -> None:
 def test_one_that_fits_nowhere_goes_alone(project: Project) -> None:
     destination = a_destination(project)
     fill(destination, 2, size=5_000)
-    assert take((destination, 5), bytes_left=1_000, alone=True).kept() == {destination.pk: 1}
-    assert take((destination, 5), bytes_left=1_000).kept() == {}
+    assert take((destination, 5), bytes_left=1_000, alone=True).kept == {destination.pk: 1}
+    assert take((destination, 5), bytes_left=1_000).kept == {}
     assert waiting() == 1
 
 

@@ -11,14 +11,16 @@ from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
 from apps.deliveries.models import Attempt, Delivery
 from apps.deliveries.policy.retry import DEFAULT_SCHEDULE
+from apps.deliveries.services import delivery_retry, destination_test
 from apps.deliveries.states import Edge, State
+from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination, Secret, Status
 from apps.destinations.secrets import secret_rotate
 from apps.destinations.services import destination_create, destination_delete, destination_pause
 from apps.events.models import Event
 from apps.kernel.clock import now
 from tests.integration.cast import ACTOR, a_delivery, a_destination, a_project, an_event
-from tests.integration.deliveries.engine_room import attempted, make_due, run_until
+from tests.integration.deliveries.engine_room import Lines, attempted, make_due, run_until
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -215,3 +217,30 @@ def test_the_same_event_to_many_destinations(receiver: Receiver, project: Projec
     assert sorted(request.path for request in receiver.requests) == [f"/hook/{number}" for number in range(5)]
     assert json.loads(receiver.requests[0].body)["data"] == {"id": "in_42"}
     assert set(Delivery.objects.values_list("state", flat=True)) == {State.DELIVERED}
+
+
+def test_a_wake_up_is_enough(receiver: Receiver, project: Project) -> None:
+    """The first look finds the first one; the second would be found by no look while the test lasts."""
+
+    def publish(lines: Lines) -> None:
+        lines.wait_for("delivery.attempted", 1)
+        announce([to(receiver, project).destination_id])
+
+    to(receiver, project)
+    run_until(publish, attempted(2), look=300.0, look_deaf=300.0)
+    assert set(Delivery.objects.values_list("state", flat=True)) == {State.DELIVERED}
+
+
+def test_people_wake_the_engine(receiver: Receiver, project: Project) -> None:
+    delivery = to(receiver, project)
+
+    def retry(lines: Lines) -> None:
+        lines.wait_for("delivery.attempted", 1)
+        delivery_retry(delivery=only(), actor=ACTOR)
+
+    def test(lines: Lines) -> None:
+        lines.wait_for("delivery.attempted", 2)
+        destination_test(destination=delivery.destination, actor=ACTOR)
+
+    run_until(retry, test, attempted(3), look=300.0, look_deaf=300.0)
+    assert len(receiver.requests) == 3

@@ -110,14 +110,6 @@ def test_what_was_given_back_is_not_held() -> None:
     assert found.ask(PLACES, 0.0) == {ONE: start(PLACES) - 1}
 
 
-def test_what_was_not_tried_says_nothing_of_the_destination() -> None:
-    found = lanes(ONE)
-    asked = found.ask(PLACES, 0.0)
-    give(found, asked)
-    found.ended(ONE, untried=asked[ONE])
-    assert found.ask(PLACES, 0.0) == asked
-
-
 @given(st.lists(st.tuples(st.sampled_from([ONE, TWO, THREE]), st.integers(0, 300), st.booleans()), max_size=40))
 def test_never_more_than_there_is_room_for(rounds: list[tuple[UUID, int, bool]]) -> None:
     found, held = Lanes(PLACES), Counter[UUID]()

@@ -16,7 +16,7 @@ class Pace:
     ahead: float = 0.05  # so much of the present pace is claimed beyond what is in flight: no place waits for a claim
     lease: timedelta = timedelta(seconds=60)
     gather: float = 0.002  # between two small claims: what comes in that time is claimed together
-    gather_done: float = 0.01  # between the first attempt that ended and writing it, with those that end meanwhile
+    gather_done: float = 0.02  # between the first attempt that ended and writing it, with those that end meanwhile
     look: float = 0.5  # between two looks for what no wake-up told of: retries above all
     look_deaf: float = 0.1  # the same, where no wake-up can be heard
     look_set: int = 1_000  # destinations looked at at once

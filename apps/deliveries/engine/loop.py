@@ -34,7 +34,7 @@ class Engine:
         self.pace = pace or Pace()
         self._hold = Hold(self.pace)
         names = ("claims", "settles", "expands")
-        self._threads = [DatabaseThread(name, keeps=True) for name in names]
+        self._threads = [DatabaseThread(name) for name in names]
         self._claims, self._settles, self._expands = self._threads
         self._claiming = Claiming(self.pace, self._hold, self._claims, self._start_waiting)
         self._settling = Settling(self.pace, self._settles, self._let_go)

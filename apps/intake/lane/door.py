@@ -21,6 +21,7 @@ from apps.intake.submission import Submission
 from apps.kernel.database import DatabaseThread
 from apps.kernel.errors import Problem
 
+TELL = 0.02  # seconds that lines are gathered for one record
 LARGE = 256_000  # bytes of a body that is read in a thread, so that the others need not wait for it
 
 type Submitted = Sequence[Submission | Problem]
@@ -83,11 +84,11 @@ class Door:
                 pass
         return await self._reads.run(lambda: [draft(project, catalog_of(project), one) for one in submitted])
 
-    # One record for all that were answered by the same commit
+    # One record for all that were answered within a moment
 
     def _tell_soon(self, lines: list[tuple[str, telemetry.Line]]) -> None:
         if not self._told:
-            asyncio.get_running_loop().call_soon(self._tell)
+            asyncio.get_running_loop().call_later(TELL, self._tell)
         self._told += lines
 
     def _tell(self) -> None:

@@ -29,6 +29,7 @@ def databases(environment: Environment, directory: Path) -> dict[str, Any]:
         options.update(SQLITE_OPTIONS)
     elif engine == "postgresql":
         options["pool"] = {"min_size": 1, "max_size": environment.web_threads + 4, "timeout": 3}
+        found["CONN_HEALTH_CHECKS"] = True  # the pool hands out no connection that the server has hung up
     elif engine == "mysql":
         _use_pymysql()
         options.update({"charset": "utf8mb4", "isolation_level": "read committed"})

@@ -84,6 +84,7 @@ class Environment(BaseSettings):
     trunkline_encryption_keys: EncryptionKeys = Field(default=(), repr=False)
     trunkline_engine_concurrency: int = Field(default=256, ge=1, le=4096)
     trunkline_lease_seconds: int = Field(default=60, ge=30, le=3600)
+    trunkline_retention_days: int = Field(default=90, ge=0, le=36500)
     trunkline_metrics_token: SecretStr | None = None
 
     @classmethod

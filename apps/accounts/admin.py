@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.accounts.admin_forms import ApiKeyForm, MembershipForm, NewUserForm, UserForm
+from apps.accounts.admin_forms import ApiKeyForm, MembershipForm, NewUserForm, ProjectForm, UserForm
 from apps.accounts.models import ApiKey, Membership, Project, User
 from apps.accounts.roles import role_scopes
 from apps.accounts.scopes import OWNER, ROLES
@@ -23,8 +23,8 @@ from apps.accounts.services import (
     member_add,
     member_change,
     member_remove,
+    project_change,
     project_create,
-    project_touch,
 )
 from apps.audit.services import Actor, audit_record
 from apps.kernel.admin import (
@@ -73,8 +73,9 @@ class ProjectAdmin(ScopedAdmin[Project]):
     id_lookups = {"prj": "pk"}
     search_fields = ("name",)
     search_help_text = "an id, a name"
+    form = ProjectForm
     list_display = ("name", "public", "require_registered_types", "made")
-    fields = ("name", "require_registered_types")
+    fields = ("name", "require_registered_types", "retention_days", "retention_events")
 
     def get_inlines(self, request: HttpRequest, obj: Project | None) -> tuple[type[MembershipInline], ...]:
         return (MembershipInline,) if obj else ()
@@ -100,9 +101,7 @@ class ProjectAdmin(ScopedAdmin[Project]):
             adopt(obj, project_create(actor=actor, **asked))
             member_add(project=obj, email=person(request).email, role=OWNER, actor=actor)
             return
-        super().save_model(request, obj, form, change)
-        project_touch(obj)
-        audit_record(actor=actor, action="project.changed", target=obj.public_id, project_id=obj.pk, changes=asked)
+        project_change(project=obj, actor=actor, **asked)
 
 
 @admin.register(Membership)

@@ -5,10 +5,25 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
+from django.core.validators import MaxValueValidator
 
-from apps.accounts.models import ApiKey, Membership, User
+from apps.accounts.models import ApiKey, Membership, Project, User
 from apps.accounts.scopes import ROLES, SCOPES
+from apps.accounts.services import LONGEST_RETENTION
 from apps.kernel.admin.unfold import AdminUserCreationForm, CheckboxSelectMultiple, Select, TextInput
+
+
+class ProjectForm(forms.ModelForm[Project]):
+    """The columns that a person sets; the service refuses the same."""
+
+    class Meta:
+        model = Project
+        fields = ("name", "require_registered_types", "retention_days", "retention_events")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in LONGEST_RETENTION.keys() & self.fields.keys():  # a viewer's form has none
+            self.fields[name].validators.append(MaxValueValidator(LONGEST_RETENTION[name]))
 
 
 class MembershipForm(forms.ModelForm[Membership]):

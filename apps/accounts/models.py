@@ -58,6 +58,14 @@ class Project(models.Model):
     require_registered_types = models.BooleanField(
         default=False, help_text="Refuse events whose type is not registered."
     )
+    retention_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Keep events for so many days, 0 for ever. Empty: what the installation says.",
+    )
+    retention_events = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Keep no more than the newest so many events. Empty or 0: any number."
+    )
     # Counts up with every change that the intake caches: a cached catalog is good while the numbers agree.
     catalog_version = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)

@@ -12,6 +12,7 @@ from apps.accounts.models import ApiKey, Membership, Project
 from apps.accounts.principal import Principal
 from apps.audit.services import Actor
 from apps.kernel.clock import now
+from apps.kernel.ids import InvalidId, decode
 
 LAST_USE_RESOLUTION = timedelta(minutes=1)
 
@@ -51,6 +52,14 @@ def note_uses(records: Iterable[KeyRecord], *, digest: str | None = None) -> Non
 
 def project_named(name: str) -> Project | None:
     return Project.objects.filter(name=name).first()
+
+
+def project_by_name_or_id(text: str) -> Project | None:
+    """As people name it on a command line."""
+    try:
+        return Project.objects.filter(pk=decode("prj", text)).first() or project_named(text)
+    except InvalidId:
+        return project_named(text)
 
 
 def project_by_id(project_id: UUID) -> Project:

@@ -1,8 +1,9 @@
 """Writes of accounts: projects, API keys, members, users."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -17,17 +18,42 @@ from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, Fault, Forbidden, Invalid
 
 LONGEST_NAME = 100  # of a project
+LONGEST_RETENTION = {"retention_days": 36_500, "retention_events": 10**12}
 
 
 @transaction.atomic
-def project_create(*, name: str, actor: Actor, require_registered_types: bool = False) -> Project:
-    """A new project; its name must be free. Raises Invalid."""
+def project_create(*, name: str, actor: Actor, **settings: Any) -> Project:
+    """A new project; its name must be free. `settings` as for `project_change`. Raises Invalid."""
     if not (name.isprintable() and name.strip() and len(name) <= LONGEST_NAME):
         fault = Fault("/name", f"must be 1 to {LONGEST_NAME} printable characters")
         raise Invalid(f"a project's name {fault.detail}", faults=[fault])
-    project = Project.objects.create(name=name, require_registered_types=require_registered_types)
+    _refuse_bad_retention(settings)
+    project = Project.objects.create(name=name, **settings)
     audit_record(actor=actor, action="project.created", target=project.public_id, project_id=project.id)
     return project
+
+
+@transaction.atomic
+def project_change(*, project: Project, actor: Actor, **changes: Any) -> None:
+    """Set `name`, `require_registered_types`, `retention_days` or `retention_events`. Raises Invalid."""
+    _refuse_bad_retention(changes)
+    for name, value in changes.items():
+        setattr(project, name, value)
+    project.save(update_fields=list(changes))
+    project_touch(project)
+    audit_record(
+        actor=actor, action="project.changed", target=project.public_id, project_id=project.pk, changes=changes
+    )
+
+
+def _refuse_bad_retention(settings: Mapping[str, Any]) -> None:
+    faults = [
+        Fault(f"/{name}", f"must be a number from 0 to {most}")
+        for name, most in LONGEST_RETENTION.items()
+        if (value := settings.get(name)) is not None and not 0 <= value <= most
+    ]
+    if faults:
+        raise Invalid(f"{faults[0].pointer[1:]} {faults[0].detail}", faults=faults)
 
 
 def project_touch(project: Project) -> None:

@@ -30,7 +30,6 @@ from apps.kernel.admin import (
     code_block,
     display,
     facts,
-    first_id,
     for_selected,
     id_link,
     moment,
@@ -42,6 +41,7 @@ from apps.kernel.admin import (
     within_projects,
 )
 from apps.kernel.clock import now
+from apps.kernel.ids import first_id
 
 MOST_FOUND = 200  # destinations that one search text may mean
 GOOD, BAD, WAITING = "tl-good", "tl-bad", "tl-waiting"

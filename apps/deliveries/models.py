@@ -1,5 +1,7 @@
 """Deliveries, attempts, and the engines' heartbeats."""
 
+from datetime import UTC, datetime
+
 from django.db import models
 from django.db.models import Q
 
@@ -11,6 +13,7 @@ from apps.kernel import ids
 from apps.kernel.clock import now
 
 IS_FINAL = Q(state__in=sorted(FINAL))
+BEGINNING = ids.first_id(datetime.fromtimestamp(0, UTC))  # before every id
 IS_SENDING = Q(state=State.SENDING)
 
 
@@ -107,6 +110,19 @@ class FanOut(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} to many"
+
+
+class Pruning(models.Model):
+    """How far the deletion of a project's old events has come. Whoever deletes holds this row's lock meanwhile."""
+
+    project = models.OneToOneField(Project, models.CASCADE, primary_key=True, related_name="+", editable=False)
+    cursor = models.UUIDField(default=BEGINNING, help_text="the last event looked at; they are taken in order of id")
+    boundary = models.UUIDField(default=BEGINNING, help_text="events before it may go")
+    planned_at = models.DateTimeField(null=True, help_text="when the boundary was last set")
+    began_at = models.DateTimeField(null=True, help_text="when the cursor last began anew")
+
+    def __str__(self) -> str:
+        return f"pruning of {self.project_id}"
 
 
 class EngineHeartbeat(models.Model):

@@ -17,7 +17,7 @@ from apps.destinations.models import Destination
 from apps.events.models import Event
 from apps.events.store import EventRow, events_insert
 from apps.kernel.clock import now
-from apps.kernel.errors import Conflict
+from apps.kernel.errors import Conflict, NotFound
 from apps.kernel.ids import new_uuid
 
 CHUNK = 1_000
@@ -30,7 +30,7 @@ def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
     row = Delivery.objects.filter(pk=delivery.pk)
     moved = store.replay(row, now=now()) or store.hasten(row, now=now())
     announce([delivery.destination_id])
-    delivery.refresh_from_db()
+    _refresh(delivery)
     if not moved and delivery.state == State.SENDING:
         raise Conflict("it is being sent at this moment", code="sending")
     _audit(delivery, "delivery.retried", actor)
@@ -41,7 +41,7 @@ def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
 def delivery_cancel(*, delivery: Delivery, actor: Actor) -> Delivery:
     """Send it no more. Cancelling a cancelled one is fine; a delivered or dead one is a Conflict."""
     moved = store.cancel(Delivery.objects.filter(pk=delivery.pk), now=now())
-    delivery.refresh_from_db()
+    _refresh(delivery)
     if not moved and delivery.state != State.CANCELLED:
         raise Conflict(f"it is {delivery.state} already", code=delivery.state)
     if moved:
@@ -49,10 +49,19 @@ def delivery_cancel(*, delivery: Delivery, actor: Actor) -> Delivery:
     return delivery
 
 
+def _refresh(delivery: Delivery) -> None:
+    """Raises NotFound where it was pruned at this very moment."""
+    try:
+        delivery.refresh_from_db()
+    except Delivery.DoesNotExist:
+        raise NotFound("it is gone: its event was beyond the project's retention") from None
+
+
 @transaction.atomic
 def event_replay(*, event: Event, destinations: Iterable[Destination], actor: Actor) -> list[Delivery]:
     """Deliver the event to these destinations again, or for the first time. One in flight or waiting is left to it."""
     ids = [destination.pk for destination in destinations]
+    _hold(event)
     rows = store.deliveries_for(event, ids)
     for row in rows:
         row.due_at = row.created_at = now()
@@ -64,6 +73,12 @@ def event_replay(*, event: Event, destinations: Iterable[Destination], actor: Ac
     announce(ids)
     audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)
     return list(wanted)
+
+
+def _hold(event: Event) -> None:
+    """Until the transaction's end nobody prunes it. Raises NotFound where somebody just did."""
+    if not Event.objects.select_for_update().filter(pk=event.pk).values_list("pk"):
+        raise NotFound("it is gone: it was beyond the project's retention")
 
 
 def destination_recover(*, destination: Destination, since: datetime, actor: Actor) -> int:

@@ -28,7 +28,6 @@ from apps.kernel.admin import (
     code_block,
     display,
     facts,
-    first_id,
     id_link,
     moment,
     mono,
@@ -38,6 +37,7 @@ from apps.kernel.admin import (
     within_projects,
 )
 from apps.kernel.clock import now
+from apps.kernel.ids import first_id
 
 MOST_PROJECTS = 100  # whose idempotency keys one search tries
 

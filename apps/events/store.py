@@ -78,6 +78,12 @@ def data_sizes(event_ids: Iterable[UUID]) -> dict[UUID, int]:
     return dict(Event.objects.filter(pk__in=set(event_ids)).values_list("pk", Length("data")))
 
 
+def keys_expire(*, before: datetime, limit: int) -> int:
+    """Forget the oldest keys that were used before a time; returns how many."""
+    old = IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at")
+    return IdempotencyKey.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
+
+
 def events_insert(events: Sequence[EventRow]) -> None:
     """In the caller's transaction."""
     bulk.insert(Event, EventRow._fields, events)

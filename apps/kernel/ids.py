@@ -1,5 +1,6 @@
 """Public ids: TypeIDs, a prefix and a UUIDv7 in Crockford's base32 (TypeID specification 0.3)."""
 
+from datetime import datetime
 from uuid import UUID
 
 import uuid_utils
@@ -18,6 +19,11 @@ class InvalidId(ValueError):
 def new_uuid() -> UUID:
     """A fresh UUIDv7 (RFC 9562): sorts by the millisecond it was made in."""
     return UUID(int=uuid_utils.uuid7().int)
+
+
+def first_id(moment: datetime) -> UUID:
+    """The least UUIDv7 (RFC 9562) of that millisecond: with it a time becomes a range of the primary key."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80 | 0x7 << 76 | 0b10 << 62)
 
 
 def encode(prefix: str, value: UUID) -> str:

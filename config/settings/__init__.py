@@ -94,4 +94,5 @@ WAKEUP_DIR = DATA_DIR / "wakeups"  # the engines' sockets, where neither Postgre
 INTAKE_PROCESSES = data.intake_processes(ENVIRONMENT, DATABASES["default"])
 ENGINE_CONCURRENCY = ENVIRONMENT.trunkline_engine_concurrency
 LEASE_SECONDS = ENVIRONMENT.trunkline_lease_seconds
+RETENTION_DAYS = ENVIRONMENT.trunkline_retention_days
 METRICS_TOKEN = ENVIRONMENT.trunkline_metrics_token

@@ -4,6 +4,7 @@ However it dies, nothing is lost: what it held is a row in state `sending` with 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import structlog
 
 from apps.deliveries import store, wakeups
-from apps.deliveries.engine import expander, heartbeat, rescuer
+from apps.deliveries.engine import expander, heartbeat, pruner, rescuer
 from apps.deliveries.engine.attempt import Attempted, attempt
 from apps.deliveries.engine.claiming import Claiming
 from apps.deliveries.engine.hold import Hold
@@ -33,9 +34,9 @@ class Engine:
         self.id = new_uuid()
         self.pace = pace or Pace()
         self._hold = Hold(self.pace)
-        names = ("claims", "settles", "expands")
+        names = ("claims", "settles", "expands", "prunes")
         self._threads = [DatabaseThread(name) for name in names]
-        self._claims, self._settles, self._expands = self._threads
+        self._claims, self._settles, self._expands, self._prunes = self._threads
         self._claiming = Claiming(self.pace, self._hold, self._claims, self._start_waiting)
         self._settling = Settling(self.pace, self._settles, self._let_go)
         self._sending: set[asyncio.Task[None]] = set()
@@ -68,6 +69,7 @@ class Engine:
             self._watched(self._every(self.pace.rescue, self._rescue)),
             self._watched(self._every(self.pace.heartbeat, self._beat)),
             self._watched(self._expand_loop()),
+            self._watched(self._every(self.pace.prune, self._prune)),
         ]
         await asyncio.gather(self._watched(self._claiming.run()), return_exceptions=True)
         await _cancelled(*looking_after)
@@ -138,6 +140,13 @@ class Engine:
             await patiently(self._expand, pause=self.pace.after_fault)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._other_work.wait(), self.pace.expand)
+
+    async def _prune(self) -> None:
+        """Until nothing is left, at rest as long as at work: the others at the database come first."""
+        began = time.monotonic()
+        while await self._prunes.run(pruner.run_once) and not self._stopping:
+            await asyncio.sleep(time.monotonic() - began)
+            began = time.monotonic()
 
     async def _expand(self) -> None:
         """Until there is nothing left: each chunk lets the others at the database in between."""

@@ -23,5 +23,6 @@ class Pace:
     rescue: float = 5.0
     heartbeat: float = 5.0
     expand: float = 0.5  # between two looks for events that very many want
+    prune: float = 60.0
     grace: float = 20.0  # for what is in flight at shutdown
     after_fault: float = 1.0  # before the database is tried again

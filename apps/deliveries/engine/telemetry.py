@@ -30,6 +30,7 @@ DURATION = SetHistogram(
 LOST = Counter("trunkline_attempts_lost", "Attempts whose lease ran out before they were written")
 RESCUED = Counter("trunkline_deliveries_rescued", "Deliveries taken back from a crashed engine")
 FANNED_OUT = Counter("trunkline_deliveries_fanned_out", "Deliveries made by engines, of events that very many want")
+PRUNED = Counter("trunkline_events_pruned", "Events deleted because they were beyond their project's retention")
 OLDEST_DUE = Gauge(
     "trunkline_oldest_due_seconds", "How long the delivery due longest has waited", multiprocess_mode="livemax"
 )

@@ -22,7 +22,7 @@ from apps.kernel.admin.display import (
     readable,
     row_link,
 )
-from apps.kernel.admin.lists import SEARCH_SPAN, PeriodFilter, ProjectFilter, SinceFilter, ValueFilter, first_id
+from apps.kernel.admin.lists import SEARCH_SPAN, PeriodFilter, ProjectFilter, SinceFilter, ValueFilter
 from apps.kernel.admin.scope import acting, person, project_ids, within_projects
 from apps.kernel.admin.unfold import DialogForm, display
 
@@ -47,7 +47,6 @@ __all__ = [
     "display",
     "extend_page",
     "facts",
-    "first_id",
     "for_selected",
     "id_link",
     "moment",

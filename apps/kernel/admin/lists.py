@@ -17,6 +17,7 @@ from django.utils.timezone import make_aware
 from apps.kernel.admin.scope import person, project_ids
 from apps.kernel.admin.unfold import ChangeList, DropdownFilter, RangeDateTimeFilter
 from apps.kernel.clock import now
+from apps.kernel.ids import first_id
 
 SEARCH_SPAN = timedelta(days=7)  # how far back text is looked for where no index helps; ids are found however old
 MOST_PROJECTS = 500  # in a select
@@ -59,11 +60,6 @@ class KeysetChangeList(ChangeList):
             raise IncorrectLookupParameters(error) from error
         found = self.root_queryset.in_bulk(keys)
         return [found[one] for one in keys if one in found]
-
-
-def first_id(moment: datetime) -> UUID:
-    """The least UUIDv7 (RFC 9562) of that millisecond: with it a time becomes a range of the primary key."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80 | 0x7 << 76 | 0b10 << 62)
 
 
 class ProjectFilter(DropdownFilter):

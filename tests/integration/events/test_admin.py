@@ -11,8 +11,8 @@ from apps.audit.models import AuditEntry
 from apps.events.models import Event, EventType, IdempotencyKey
 from apps.events.services import event_type_create
 from apps.events.store import KeyClaim, key_hash, keys_claim
-from apps.kernel.admin import first_id
 from apps.kernel.clock import now
+from apps.kernel.ids import first_id
 from tests.integration.cast import ACTOR, a_delivery, a_destination, a_project, an_event
 from tests.integration.staff import Person, queries_of, refused, staff, superuser, text_of
 

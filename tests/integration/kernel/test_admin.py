@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.kernel.admin import first_id, pretty_json, readable
+from apps.kernel.admin import pretty_json, readable
 from apps.kernel.admin.display import MOST_SHOWN, code_block
-from apps.kernel.ids import new_uuid
+from apps.kernel.ids import first_id, new_uuid
 
 
 @pytest.mark.parametrize("number", ["12345678901234567890123456789", "0.10", "1E400", "-0", "1e2"])

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts.models import Project
 from apps.accounts.selectors import project_named
-from apps.accounts.services import api_key_create, project_create
+from apps.accounts.services import api_key_create, project_change, project_create
 from apps.audit.services import Actor
 from apps.kernel.errors import Problem
 
@@ -20,11 +20,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="the project's name, for example `billing`")
+        parser.add_argument("--retention-days", type=int, help="keep events for so many days; 0: for ever")
+        parser.add_argument("--retention-events", type=int, help="keep the newest so many events; 0: any number")
         parser.add_argument("--json", action="store_true", help="print one line of JSON and nothing else")
 
-    def handle(self, *, name: str, json: bool, **_: Any) -> None:
+    def handle(self, *, name: str, json: bool, **given: Any) -> None:
         actor = Actor(kind="command", label="create_project")
-        project = project_named(name) or _created(name, actor)
+        settings = {key: given[key] for key in ("retention_days", "retention_events") if given[key] is not None}
+        project = _ensured(name, actor, settings)
         key, text = api_key_create(project=project, name="create_project", actor=actor)
         if json:
             self.stdout.write(_json({"project": project.public_id, "api_key": text}))
@@ -34,9 +37,15 @@ class Command(BaseCommand):
         self.stdout.write(f"The key is shown only now; in lists it is {key.prefix}…")
 
 
-def _created(name: str, actor: Actor) -> Project:
+def _ensured(name: str, actor: Actor, settings: dict[str, int]) -> Project:
+    """Made, or changed where settings are given."""
     try:
-        return project_create(name=name, actor=actor)
+        project = project_named(name)
+        if project is None:
+            return project_create(name=name, actor=actor, **settings)
+        if settings:
+            project_change(project=project, actor=actor, **settings)
+        return project
     except Problem as problem:
         raise CommandError(problem.detail) from None
 

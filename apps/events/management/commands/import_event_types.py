@@ -10,12 +10,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from apps.accounts.models import Project
-from apps.accounts.selectors import project_by_id, project_named
+from apps.accounts.selectors import project_by_name_or_id
 from apps.audit.services import Actor
 from apps.events.importing import ImportedType, read_event_types
 from apps.events.services import event_type_ensure
 from apps.kernel.errors import Problem
-from apps.kernel.ids import InvalidId, decode
 
 
 class Command(BaseCommand):
@@ -54,10 +53,7 @@ def _read(file: str, prefix: str) -> list[ImportedType]:
 
 
 def _project(name_or_id: str) -> Project:
-    try:
-        found: Project | None = project_by_id(decode("prj", name_or_id))
-    except (InvalidId, Project.DoesNotExist):
-        found = project_named(name_or_id)
+    found = project_by_name_or_id(name_or_id)
     if found is None:
         raise CommandError(f"there is no project {name_or_id!r}; `manage.py create_project` makes one")
     return found

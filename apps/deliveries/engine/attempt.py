@@ -2,9 +2,10 @@
 
 from asyncio import CancelledError
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from random import random
+
+import msgspec
 
 from apps.deliveries.engine.parcel import Obstacle, Parcel
 from apps.deliveries.policy.retry import Decision, decide
@@ -15,8 +16,7 @@ from apps.destinations.kinds import Outcome, Sender
 from apps.kernel.clock import now
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(msgspec.Struct, frozen=True):
     """An attempt that was made, with what is to be done about it."""
 
     parcel: Parcel
@@ -72,7 +72,7 @@ async def _outcome(parcel: Parcel, senders: Mapping[str, Sender]) -> Outcome:
 
 def _decision(parcel: Parcel, outcome: Outcome) -> Decision:
     """A status decides, also where the rest of the answer did not come in time: the receiver has spoken."""
-    if parcel.target in (Obstacle.DELETED, Obstacle.EVENT_GONE):  # a tuple, as a target can't be hashed
+    if parcel.target is Obstacle.DELETED or parcel.target is Obstacle.EVENT_GONE:
         return Decision(Edge.CANCELLED)
     moment = now()
     verdict = judge(outcome.status_code, outcome.retry_after, moment)

@@ -20,10 +20,15 @@ class Decision:
     disables: bool = False
 
 
+SUCCEEDED = Decision(Edge.SUCCEEDED)
+
+
 def decide(
     verdict: Verdict, *, failures: int, now: datetime, random: float, schedule: tuple[int, ...] = DEFAULT_SCHEDULE
 ) -> Decision:
     """`failures`: failed attempts before this one since the delivery was made or replayed; `random`: in [0, 1)."""
+    if verdict.edge is Edge.SUCCEEDED:
+        return SUCCEEDED
     if verdict.edge is not Edge.FAILED:
         return Decision(verdict.edge, disables=verdict.disables)
     if failures >= len(schedule):

@@ -20,17 +20,20 @@ class Verdict:
     disables: bool = False  # the destination is gone for good
 
 
+SUCCEEDED, FAILED = Verdict(Edge.SUCCEEDED), Verdict(Edge.FAILED)
+
+
 def judge(status_code: int | None, retry_after: str, now: datetime) -> Verdict:
     """2xx is success, 410 the end, and all else, no answer included, worth another try (Standard Webhooks 1.0)."""
     if status_code is None:
-        return Verdict(Edge.FAILED)
-    if HTTPStatus(200) <= status_code < HTTPStatus(300):
-        return Verdict(Edge.SUCCEEDED)
+        return FAILED
+    if 200 <= status_code < 300:
+        return SUCCEEDED
     if status_code == HTTPStatus.GONE:
         return Verdict(Edge.REJECTED, disables=True)
     if status_code in SLOW_DOWN:
         return Verdict(Edge.FAILED, not_before=parse_retry_after(retry_after, now))
-    return Verdict(Edge.FAILED)
+    return FAILED
 
 
 def parse_retry_after(text: str, now: datetime) -> datetime | None:

@@ -56,6 +56,12 @@ def test_round_trip(uuid: UUID, prefix: str) -> None:
     assert ids.decode(prefix, ids.encode(prefix, uuid)) == uuid
 
 
+@given(st.integers(0, 2**128 - 1))
+def test_each_character_stands_for_five_bits(number: int) -> None:
+    chars = (ids.ALPHABET[number >> 5 * place & 31] for place in reversed(range(ids.LENGTH)))
+    assert ids.encode("evt", UUID(int=number)) == f"evt_{''.join(chars)}"
+
+
 @given(st.uuids(), st.uuids())
 def test_text_sorts_as_the_uuid_does(one: UUID, other: UUID) -> None:
     assert (ids.encode("evt", one) < ids.encode("evt", other)) == (one < other)

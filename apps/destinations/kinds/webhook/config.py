@@ -69,14 +69,15 @@ def _clean_headers(headers: object, faults: list[Fault]) -> dict[str, str]:
     if len(headers) > MOST_HEADERS:
         faults.append(Fault("/headers", f"has more than {MOST_HEADERS} headers", "too_long"))
         return {}
-    faults.extend(_header_faults(headers))
+    faults.extend(faults_in(headers))
     cleaned = {str(name).lower(): str(value) for name, value in headers.items()}
     if sum(len(name) + len(value) for name, value in cleaned.items()) > MOST_BYTES:
         faults.append(Fault("/headers", f"is larger than {MOST_BYTES} bytes", "too_long"))
     return cleaned
 
 
-def _header_faults(headers: Mapping[Any, Any]) -> list[Fault]:
+def faults_in(headers: Mapping[Any, Any]) -> list[Fault]:
+    """What keeps custom headers from being sent; none where all can be."""
     seen: set[str] = set()
     faults = []
     for name, value in headers.items():

@@ -1,19 +1,8 @@
-"""Why an attempt got no answer: the HTTP library's errors as stable codes, with one line for people.
-
-The library tells its errors apart by a chain of messages, the innermost last. The outermost holds the URL, which may
-hold a token; so only the innermost is looked at, and quoted only where it is the library's own text.
-"""
+"""Why an attempt got no answer: what the system and TLS say as stable codes, with one line for people."""
 
 import errno
 import os
-import re
-
-from pyreqwest.exceptions import (
-    BuilderError,
-    DecodeError,
-    DetailedPyreqwestError,
-    RequestTimeoutError,
-)
+import ssl
 
 DNS_FAILED = "dns_failed"
 ADDRESS_REFUSED = "address_refused"
@@ -23,7 +12,6 @@ TIMEOUT = "timeout"
 PROTOCOL_ERROR = "protocol_error"  # what came is not HTTP, or too much of it
 REQUEST_FAILED = "request_failed"  # all else
 
-OS_ERROR = re.compile(r"\(os error (\d+)\)")
 OS_PHRASES = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset",
@@ -32,18 +20,17 @@ OS_PHRASES = {
     errno.ENETUNREACH: "network unreachable",
     errno.ETIMEDOUT: "connection timed out",
 }
-HUNG_UP = ("connection closed before message completed", "without sending TLS close_notify", "unexpected EOF")
-CERTIFICATE_PHRASES = (
-    ("UnknownIssuer", "the certificate is self-signed or its issuer is unknown"),
-    ("CaUsedAsEndEntity", "the certificate is self-signed"),
-    ("certificate expired", "the certificate has expired"),
-    ("Expired", "the certificate has expired"),
-    ("not valid yet", "the certificate is not valid yet"),
-    ("NotValidYet", "the certificate is not valid yet"),
-    ("not valid for name", "the certificate is for another name"),
-    ("NotValidForName", "the certificate is for another name"),
-    ("Revoked", "the certificate is revoked"),
-)
+CERTIFICATE_PHRASES = {  # by X509_V_ERR_…, see OpenSSL's X509_STORE_CTX_get_error
+    9: "the certificate is not valid yet",
+    10: "the certificate has expired",
+    18: "the certificate is self-signed",
+    19: "the certificate is self-signed or its issuer is unknown",
+    20: "the certificate is self-signed or its issuer is unknown",
+    21: "the certificate is self-signed or its issuer is unknown",
+    23: "the certificate is revoked",
+    62: "the certificate is for another name",
+    64: "the certificate is for another name",
+}
 
 
 class AttemptFailed(Exception):
@@ -54,51 +41,27 @@ class AttemptFailed(Exception):
         self.code, self.detail, self.unsent, self.status_code = code, detail, unsent, status_code
 
 
-def failure_of(error: DetailedPyreqwestError, peer: str, seconds: float) -> AttemptFailed:
-    """What `error` means. `peer` is the address and port, `seconds` the attempt's whole time."""
-    causes = _causes(error)
-    innermost = causes[-1]
-    # Not the error's class: the library says ConnectTimeoutError also when the request was sent long ago.
-    connecting = any("client error (Connect)" in cause for cause in causes)
-    if isinstance(error, RequestTimeoutError):
-        late = f"{peer}: no connection in time" if connecting else f"no answer within {seconds:g} s"
-        return AttemptFailed(TIMEOUT, late, unsent=connecting)
-    if phrase := _tls_phrase(innermost):
-        return AttemptFailed(TLS_FAILED, phrase)
-    if phrase := _connection_phrase(innermost):
-        return AttemptFailed(CONNECT_FAILED, f"{peer}: {phrase}", unsent=connecting)
-    if isinstance(error, DecodeError):
-        return AttemptFailed(PROTOCOL_ERROR, f"not an HTTP answer: {innermost}")
-    if connecting:  # TCP's own errors are dealt with above
-        return AttemptFailed(TLS_FAILED, f"no TLS connection: {innermost}")
-    return AttemptFailed(REQUEST_FAILED, type(error).__name__)
+def failure_of(error: OSError, peer: str, *, unsent: bool = False) -> AttemptFailed:
+    """What `error` means; `peer` is the address and port, for people."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return AttemptFailed(TLS_FAILED, _certificate_phrase(error))
+    if isinstance(error, ssl.SSLError):
+        return AttemptFailed(TLS_FAILED, _tls_phrase(error))
+    return AttemptFailed(CONNECT_FAILED, f"{peer}: {_os_phrase(error)}", unsent=unsent)
 
 
-def failure_to_build(error: BuilderError) -> AttemptFailed:
-    """What it means that there is no client, or no request, to begin with."""
-    phrase = _tls_phrase(_causes(error)[-1])
-    return AttemptFailed(TLS_FAILED, phrase) if phrase else AttemptFailed(REQUEST_FAILED, "the request can't be built")
+def _os_phrase(error: OSError) -> str:
+    if error.errno is None:  # the event loop's own, such as the far side's end of a TLS connection
+        return "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
+    return OS_PHRASES.get(error.errno) or os.strerror(error.errno).lower()
 
 
-def _causes(error: DetailedPyreqwestError) -> list[str]:
-    return [cause["message"] for cause in error.details.get("causes") or []] or [""]
+def _certificate_phrase(error: ssl.SSLCertVerificationError) -> str:
+    return CERTIFICATE_PHRASES.get(error.verify_code) or f"the certificate is not valid: {error.verify_message}"
 
 
-def _connection_phrase(message: str) -> str | None:
-    if found := OS_ERROR.search(message):
-        number = int(found[1])
-        return OS_PHRASES.get(number) or os.strerror(number).lower()
-    if any(phrase in message for phrase in HUNG_UP):
-        return "connection closed before an answer came"
-    return None
-
-
-def _tls_phrase(message: str) -> str | None:
-    if "invalid peer certificate" in message:
-        known = (phrase for mark, phrase in CERTIFICATE_PHRASES if mark in message)
-        return next(known, f"the certificate is not valid: {message.rpartition(': ')[2]}")
-    if "received fatal alert" in message:
-        return f"the receiver refused TLS: {message.rpartition(': ')[2]}"
-    if "No CA certificates" in message:
-        return "this machine has no CA certificates to check the receiver's with"
-    return None
+def _tls_phrase(error: ssl.SSLError) -> str:
+    reason = (error.reason or "unknown").replace("_", " ").lower()  # SSLV3_ALERT_HANDSHAKE_FAILURE
+    if " alert " in reason:
+        return f"the receiver refused TLS: {reason.partition(' alert ')[2]}"
+    return f"no TLS connection: {reason}"

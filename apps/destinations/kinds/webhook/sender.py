@@ -1,36 +1,43 @@
-"""One attempt at a webhook: resolve and vet, connect to just that address, post, read a little of the answer.
-
-The deadline is the HTTP library's own timer and not `asyncio.timeout`: a request that is cancelled from outside goes
-on in the library's runtime, holding its connection as long as the receiver likes, while one that times out is dropped.
-"""
+"""One attempt at a webhook: resolve and vet, connect to just that address, post, read a little of the answer."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
-from functools import lru_cache, partial
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from pyreqwest.exceptions import BuilderError, RequestError
+import msgspec
 
-from apps.destinations.egress import EgressPolicy, Resolver
+from apps.destinations.egress import EgressPolicy, Resolution, Resolver
 from apps.destinations.egress.resolver import Lookup, look_up
 from apps.destinations.kinds.base import Message, Outcome, Target
-from apps.destinations.kinds.webhook.attempt import Attempt, headers_for, outcome_of
-from apps.destinations.kinds.webhook.clients import MOST_CLIENTS, PinnedClients
-from apps.destinations.kinds.webhook.failures import (
-    REQUEST_FAILED,
-    TIMEOUT,
-    AttemptFailed,
-    failure_of,
-    failure_to_build,
-)
-from apps.destinations.kinds.webhook.route import route_to
+from apps.destinations.kinds.webhook.answer import Answer
+from apps.destinations.kinds.webhook.connection import Connection, Stale
+from apps.destinations.kinds.webhook.failures import CONNECT_FAILED, REQUEST_FAILED, TIMEOUT, AttemptFailed
+from apps.destinations.kinds.webhook.pool import MOST_IDLE, Pool
+from apps.destinations.kinds.webhook.request import head_of
+from apps.destinations.kinds.webhook.route import Route, Routes
 
 MOST_ADDRESSES = 3  # tried in one attempt, while none of them takes the connection
-MOST_ROUTES = 8192
+
+
+class Post(msgspec.Struct, frozen=True):
+    """What the steps of an attempt share."""
+
+    route: Route
+    head: bytes
+    body: bytes
+    timeout: float  # seconds for all of it
+    deadline: float  # by time.monotonic
+
+    def left(self) -> float:
+        """Seconds until the deadline; raises AttemptFailed when there are none left."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise AttemptFailed(TIMEOUT, f"not sent within {self.timeout:g} s")
+        return left
 
 
 class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
@@ -42,11 +49,11 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         *,
         lookup: Lookup = look_up,
         clock: Callable[[], float] = time.monotonic,
-        most_clients: int = MOST_CLIENTS,
+        most_idle: int = MOST_IDLE,
     ) -> None:
         self._resolver = Resolver(policy, lookup=lookup, clock=clock)
-        self._clients = PinnedClients(most_clients)
-        self._route_to = lru_cache(MOST_ROUTES)(partial(route_to, policy=policy))
+        self._routes = Routes(policy)
+        self._pool = Pool(most_idle)
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,7 +62,7 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._resolver.close()
-        await self._clients.close()
+        await self._pool.close()
 
     async def send(self, target: Target, message: Message) -> Outcome:
         """One attempt, over within `target.timeout` seconds. Raises nothing but CancelledError.
@@ -63,62 +70,85 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         `error` is one of the codes in failures.py, or empty. A status counts also when its body broke off or was more
         than we read; when the body kept us waiting until the deadline, the outcome has both status and error.
         """
-        started = time.perf_counter()
+        started = time.monotonic()
         try:
-            route = self._route_to(target.config["url"])
-            headers = headers_for(target, message)
-            attempt = Attempt(route, headers, message.body, target.timeout, started)
-            return await self._post_to_any(attempt, await self._addresses(attempt))
+            route = self._routes.to(target.config["url"], target.config.get("headers") or {})
+            post = Post(route, head_of(route, target, message), message.body, target.timeout, started + target.timeout)
+            resolution = route.literal or self._resolver.known(route.host) or await self._resolve(post)
+            if resolution.error:
+                raise AttemptFailed(resolution.error, resolution.detail)
+            answer = await self._to_any(post, resolution.addresses[:MOST_ADDRESSES])
         except AttemptFailed as failure:
-            return outcome_of(failure, started)
-        except BuilderError as error:
-            return outcome_of(failure_to_build(error), started)
+            return _failed(failure, started)
         except Exception as error:  # nothing a receiver or a stored config does may stop the engine
-            return outcome_of(AttemptFailed(REQUEST_FAILED, type(error).__name__), started)
+            return _failed(AttemptFailed(REQUEST_FAILED, type(error).__name__), started)
+        return _answered(answer, started)
 
-    async def _addresses(self, attempt: Attempt) -> tuple[str, ...]:
-        host = attempt.route.host
-        resolution = attempt.route.literal or self._resolver.known(host)
-        if resolution is None:
-            resolution = await _in_time(
-                attempt, partial(self._resolver.resolve, host), "the name server did not answer"
-            )
-        if resolution.error:
-            raise AttemptFailed(resolution.error, resolution.detail)
-        return resolution.addresses[:MOST_ADDRESSES]
+    async def _resolve(self, post: Post) -> Resolution:
+        host = post.route.host
+        return await _in_time(post, partial(self._resolver.resolve, host), "the name server did not answer")
 
-    async def _post_to_any(self, attempt: Attempt, addresses: tuple[str, ...]) -> Outcome:
+    async def _to_any(self, post: Post, addresses: tuple[str, ...]) -> Answer:
         try:
-            return await self._post(attempt, addresses[0])
+            return await self._to(post, addresses[0])
         except AttemptFailed as failure:
             if not failure.unsent or len(addresses) == 1:
                 raise
-        self._resolver.prefer(attempt.route.host, addresses[1])
-        return await self._post_to_any(attempt, addresses[1:])
+        self._resolver.prefer(post.route.host, addresses[1])
+        return await self._to_any(post, addresses[1:])
 
-    async def _post(self, attempt: Attempt, address: str) -> Outcome:
-        pin = attempt.route.pin(address)
-        client = self._clients.ready(pin)
-        if client is None:
-            client = await _in_time(attempt, partial(self._clients.get, pin), "no client could be made")
-        request = (
-            client.post(attempt.route.url)
-            .headers(attempt.headers)
-            .body_bytes(attempt.body)
-            .timeout(timedelta(seconds=attempt.remaining()))
-            .streamed_read_buffer_limit(0)  # hand over the status before the body is there
-            .build_streamed()
-        )
+    async def _to(self, post: Post, address: str) -> Answer:
+        """Over a connection that is open or, where none is or it turns out to be closed, over a new one.
+
+        A request that a closed connection swallowed has the same `webhook-id` again, so it may be sent again.
+        """
+        if connection := self._pool.take((post.route.origin, address)):
+            try:
+                return await self._over(connection, post)
+            except Stale:
+                pass
+        connection = await self._pool.open(post.route, address, post.left())
         try:
-            async with request as response:
-                return await attempt.read(response)
-        except RequestError as error:
-            raise failure_of(error, f"{address} port {pin.port}", attempt.timeout) from None
+            return await self._over(connection, post)
+        except Stale:
+            raise AttemptFailed(CONNECT_FAILED, f"{address} port {post.route.port}: connection closed") from None
+
+    async def _over(self, connection: Connection, post: Post) -> Answer:
+        post.left()
+        try:
+            return await connection.ask(post.head, post.body, deadline=post.deadline, within=post.timeout)
+        finally:
+            self._pool.give_back(connection)
 
 
-async def _in_time[T](attempt: Attempt, step: Callable[[], Awaitable[T]], otherwise: str) -> T:
+async def _in_time[T](post: Post, step: Callable[[], Awaitable[T]], otherwise: str) -> T:
     try:
-        async with asyncio.timeout(attempt.remaining()):
+        async with asyncio.timeout(post.left()):
             return await step()
     except TimeoutError:
-        raise AttemptFailed(TIMEOUT, f"{otherwise} within {attempt.timeout:g} s") from None
+        raise AttemptFailed(TIMEOUT, f"{otherwise} within {post.timeout:g} s") from None
+
+
+def _answered(answer: Answer, started: float) -> Outcome:
+    detail = "" if answer.is_whole else "the answer broke off"
+    return Outcome(
+        status_code=answer.status,
+        detail="redirects are not followed" if answer.status // 100 == 3 else detail,
+        body=answer.body,
+        retry_after=answer.retry_after,
+        duration_ms=_milliseconds_since(started),
+    )
+
+
+def _failed(failure: AttemptFailed, started: float) -> Outcome:
+    """The outcome of an attempt without an answer, or with one that never ended."""
+    return Outcome(
+        status_code=failure.status_code,
+        error=failure.code,
+        detail=failure.detail,
+        duration_ms=_milliseconds_since(started),
+    )
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -1,10 +1,12 @@
 """A receiver, a sender that may reach 127.0.0.0/8, and targets by path."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
+import uvloop
 
 from apps.destinations.egress import EgressPolicy
 from apps.destinations.kinds import Message, Target
@@ -40,6 +42,11 @@ class Clock:
 
 def target(url: str, *, timeout: float = 10.0, **config: Any) -> Target:
     return Target("dst_1", {"url": url, "headers": {}, **config}, (SECRET,), timeout)
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The engine's loop, and the one that everybody else has."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

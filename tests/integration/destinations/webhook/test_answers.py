@@ -1,5 +1,6 @@
 """What is sent, and what is made of each answer."""
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from apps.destinations.kinds.webhook import WebhookSender
-from apps.destinations.kinds.webhook.clients import USER_AGENT
+from apps.destinations.kinds.webhook.route import USER_AGENT
 from apps.destinations.kinds.webhook.signing import format_secret
 from tests.integration.destinations.webhook.conftest import MESSAGE, SECRET, target
 from tests.receiver import Receiver
@@ -98,7 +99,7 @@ async def test_a_body_beyond_our_bound_is_cut_and_its_connection_dropped(
 ) -> None:
     outcome = await sender.send(target(receiver.url(path)), MESSAGE)
     assert (outcome.status_code, outcome.error, outcome.body) == (200, "", b"x" * 1024)
-    receiver.wait_until(lambda: receiver.open == 0)
+    await asyncio.to_thread(receiver.wait_until, lambda: receiver.open == 0)
 
 
 async def test_the_whole_attempt_is_timed(sender: WebhookSender, receiver: Receiver) -> None:

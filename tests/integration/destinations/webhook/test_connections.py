@@ -111,7 +111,7 @@ async def test_the_least_recently_used_client_goes_first_and_closes_its_connecti
     receiver: Receiver, names: Names
 ) -> None:
     names.answers = dict.fromkeys(("a.example", "b.example", "c.example"), ("127.0.0.1",))
-    async with WebhookSender(LOOPBACK, lookup=names, most_clients=2) as sender:
+    async with WebhookSender(LOOPBACK, lookup=names, most_idle=2) as sender:
         for host in ("a.example", "b.example", "a.example", "c.example", "a.example"):
             assert (await sender.send(target(receiver.url(host=host)), MESSAGE)).status_code == 200
         assert receiver.accepted == 3  # a.example was never rebuilt
@@ -120,7 +120,7 @@ async def test_the_least_recently_used_client_goes_first_and_closes_its_connecti
 
 async def test_a_client_that_goes_finishes_what_it_has_begun(receiver: Receiver, names: Names) -> None:
     names.answers = dict.fromkeys(("a.example", "b.example"), ("127.0.0.1",))
-    async with WebhookSender(LOOPBACK, lookup=names, most_clients=1) as sender:
+    async with WebhookSender(LOOPBACK, lookup=names, most_idle=1) as sender:
         slow = asyncio.create_task(sender.send(target(receiver.url("/slow/200", host="a.example")), MESSAGE))
         await asyncio.to_thread(receiver.wait_for, 1)
         assert (await sender.send(target(receiver.url(host="b.example")), MESSAGE)).status_code == 200

@@ -20,7 +20,7 @@ SOON = 0.3  # seconds: how long the receivers that never answer are waited for
     ("path", "error", "detail"),
     [
         ("/huge-headers", "protocol_error", "message head is too large"),
-        ("/garbage", "protocol_error", "invalid HTTP"),
+        ("/garbage", "protocol_error", "Expected HTTP/"),
         ("/status/7", "protocol_error", "status"),
         ("/reset", "connect_failed", "connection reset"),
         ("/close", "connect_failed", "connection closed before an answer came"),
@@ -30,7 +30,7 @@ async def test_what_is_no_answer(sender: WebhookSender, receiver: Receiver, path
     outcome = await sender.send(target(receiver.url(path)), MESSAGE)
     assert (outcome.status_code, outcome.error, outcome.body) == (None, error, b"")
     assert detail in outcome.detail
-    receiver.wait_until(lambda: receiver.open == 0)
+    await asyncio.to_thread(receiver.wait_until, lambda: receiver.open == 0)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ async def test_the_deadline_ends_an_attempt_and_its_connection(
     outcome = await sender.send(target(receiver.url(path), timeout=SOON), MESSAGE)
     assert (outcome.error, outcome.status_code, outcome.detail) == ("timeout", status, detail)
     assert 300 <= outcome.duration_ms < 3000
-    receiver.wait_until(lambda: receiver.open == 0)
+    await asyncio.to_thread(receiver.wait_until, lambda: receiver.open == 0)
 
 
 async def test_nobody_listens(sender: WebhookSender) -> None:
@@ -110,11 +110,11 @@ async def test_cancellation_passes_through_and_leaves_nothing_behind(
 ) -> None:
     await sender.send(target(receiver.url()), MESSAGE)
     before = asyncio.all_tasks()
-    sending = asyncio.create_task(sender.send(target(receiver.url("/hang"), timeout=SOON), MESSAGE))
+    sending = asyncio.create_task(sender.send(target(receiver.url("/hang"), timeout=60), MESSAGE))
     await asyncio.to_thread(receiver.wait_for, 2)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
     assert asyncio.all_tasks() == before
-    await asyncio.to_thread(receiver.wait_until, lambda: receiver.open == 0)  # at the deadline it had
+    await asyncio.to_thread(receiver.wait_until, lambda: receiver.open == 0)  # at once, not at the deadline
     assert (await sender.send(target(receiver.url()), MESSAGE)).status_code == 200

@@ -1,125 +1,55 @@
-"""The HTTP library's errors as codes: one row for each shape it was seen to take."""
+"""Errors of the system and of TLS as codes, with a line for people."""
+
+import errno
+import ssl
 
 import pytest
-from pyreqwest.exceptions import (
-    BuilderError,
-    ConnectError,
-    ConnectTimeoutError,
-    DecodeError,
-    DetailedPyreqwestError,
-    RequestError,
-)
 
-from apps.destinations.kinds.webhook.failures import failure_of, failure_to_build
+from apps.destinations.kinds.webhook.failures import failure_of
 
-OUTER = "error sending request for url (https://hook.example/?token=secret)"
-CONNECT, SEND = "client error (Connect)", "client error (SendRequest)"
-BAD_CERTIFICATE = "invalid peer certificate: "
+PEER = "192.0.2.1 port 443"
 
 
-def error(kind: type[DetailedPyreqwestError], *causes: str) -> DetailedPyreqwestError:
-    return kind("message", {"causes": [{"message": cause} for cause in causes]})
+def certificate_error(code: int, message: str = "") -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_code, error.verify_message = code, message
+    return error
+
+
+def tls_error(reason: str | None) -> ssl.SSLError:
+    error = ssl.SSLError(1, "[SSL]")
+    error.reason = reason  # type: ignore[assignment]  # None where OpenSSL gives none
+    return error
 
 
 @pytest.mark.parametrize(
-    ("raised", "code", "detail", "unsent"),
+    ("error", "code", "detail"),
     [
-        (
-            error(ConnectError, OUTER, CONNECT, "tcp connect error", "Connection refused (os error 111)"),
-            "connect_failed",
-            "192.0.2.1 port 443: connection refused",
-            True,
-        ),
-        (
-            error(ConnectError, OUTER, CONNECT, "tcp connect error", "No route to host (os error 113)"),
-            "connect_failed",
-            "192.0.2.1 port 443: host unreachable",
-            True,
-        ),
-        (
-            error(ConnectError, OUTER, CONNECT, "tcp connect error", "Too many open files (os error 24)"),
-            "connect_failed",
-            "192.0.2.1 port 443: too many open files",
-            True,
-        ),
-        (
-            error(ConnectError, OUTER, SEND, "connection error", "Connection reset by peer (os error 104)"),
-            "connect_failed",
-            "192.0.2.1 port 443: connection reset",
-            False,
-        ),
-        (
-            error(ConnectError, OUTER, SEND, "connection closed before message completed"),
-            "connect_failed",
-            "192.0.2.1 port 443: connection closed before an answer came",
-            False,
-        ),
-        (
-            error(ConnectTimeoutError, OUTER, CONNECT, "tcp connect error", "deadline has elapsed"),
-            "timeout",
-            "192.0.2.1 port 443: no connection in time",
-            True,
-        ),
-        (error(ConnectTimeoutError, OUTER, "operation timed out"), "timeout", "no answer within 15 s", False),
-        (
-            error(ConnectError, OUTER, CONNECT, BAD_CERTIFICATE + "certificate expired: verification time 1 (UNIX)"),
-            "tls_failed",
-            "the certificate has expired",
-            False,
-        ),
-        (
-            error(ConnectError, OUTER, CONNECT, BAD_CERTIFICATE + "UnknownIssuer"),
-            "tls_failed",
-            "the certificate is self-signed or its issuer is unknown",
-            False,
-        ),
-        (
-            error(ConnectError, OUTER, CONNECT, BAD_CERTIFICATE + "Other(OtherError(CaUsedAsEndEntity))"),
-            "tls_failed",
-            "the certificate is self-signed",
-            False,
-        ),
-        (
-            error(ConnectError, OUTER, CONNECT, BAD_CERTIFICATE + "BadSignature"),
-            "tls_failed",
-            "the certificate is not valid: BadSignature",
-            False,
-        ),
-        (
-            error(ConnectError, OUTER, CONNECT, "received fatal alert: ProtocolVersion"),
-            "tls_failed",
-            "the receiver refused TLS: ProtocolVersion",
-            False,
-        ),
-        (
-            error(ConnectError, OUTER, CONNECT, "received corrupt message of type InvalidContentType"),
-            "tls_failed",
-            "no TLS connection: received corrupt message of type InvalidContentType",
-            False,
-        ),
-        (
-            error(DecodeError, OUTER, SEND, "message head is too large"),
-            "protocol_error",
-            "not an HTTP answer: message head is too large",
-            False,
-        ),
-        (error(RequestError, OUTER), "request_failed", "RequestError", False),
-        (error(RequestError), "request_failed", "RequestError", False),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "connect_failed", f"{PEER}: connection refused"),
+        (OSError(errno.EHOSTUNREACH, "x"), "connect_failed", f"{PEER}: host unreachable"),
+        (OSError(errno.EMFILE, "x"), "connect_failed", f"{PEER}: too many open files"),
+        (TimeoutError(errno.ETIMEDOUT, "x"), "connect_failed", f"{PEER}: connection timed out"),
+        (ConnectionResetError(errno.ECONNRESET, "x"), "connect_failed", f"{PEER}: connection reset"),
+        (BrokenPipeError(errno.EPIPE, "x"), "connect_failed", f"{PEER}: connection reset"),
+        (ConnectionResetError(), "connect_failed", f"{PEER}: connection reset"),
+        (ConnectionAbortedError("SSL handshake"), "connect_failed", f"{PEER}: connection closed"),
+        (certificate_error(10), "tls_failed", "the certificate has expired"),
+        (certificate_error(9), "tls_failed", "the certificate is not valid yet"),
+        (certificate_error(23), "tls_failed", "the certificate is revoked"),
+        (certificate_error(64), "tls_failed", "the certificate is for another name"),
+        (certificate_error(7, "signature failure"), "tls_failed", "the certificate is not valid: signature failure"),
+        (tls_error("TLSV1_ALERT_PROTOCOL_VERSION"), "tls_failed", "the receiver refused TLS: protocol version"),
+        (tls_error("WRONG_VERSION_NUMBER"), "tls_failed", "no TLS connection: wrong version number"),
+        (tls_error(None), "tls_failed", "no TLS connection: unknown"),
     ],
+    ids=str,
 )
-def test_each_error_has_its_code(raised: DetailedPyreqwestError, code: str, detail: str, unsent: bool) -> None:
-    failure = failure_of(raised, "192.0.2.1 port 443", 15.0)
-    assert (failure.code, failure.detail, failure.unsent) == (code, detail, unsent)
-    assert "secret" not in failure.detail
+def test_each_error_has_its_code(error: OSError, code: str, detail: str) -> None:
+    failure = failure_of(error, PEER)
+    assert (failure.code, failure.detail) == (code, detail)
 
 
-def test_a_machine_without_certificates_says_so() -> None:
-    raised = BuilderError("builder error", {"causes": [{"message": "No CA certificates were loaded from the system"}]})
-    assert failure_to_build(raised).code == "tls_failed"
-    assert "CA certificates" in failure_to_build(raised).detail
-
-
-def test_a_request_that_cannot_be_built_is_no_tls_failure() -> None:
-    raised = BuilderError("builder error", {"causes": [{"message": "builder error for url (secret)"}]})
-    assert failure_to_build(raised).code == "request_failed"
-    assert "secret" not in failure_to_build(raised).detail
+def test_only_what_never_got_a_connection_may_go_to_another_address() -> None:
+    assert failure_of(ConnectionRefusedError(errno.ECONNREFUSED, "x"), PEER, unsent=True).unsent
+    assert not failure_of(certificate_error(10), PEER, unsent=True).unsent  # another address is the same receiver
+    assert not failure_of(ConnectionResetError(), PEER).unsent

@@ -10,7 +10,7 @@ import pytest
 from apps.destinations.egress import EgressPolicy
 from apps.destinations.kinds import Kind, Message, Sender, Target, kind_named
 from apps.destinations.kinds.webhook import KIND, WebhookKind
-from apps.destinations.kinds.webhook.clients import USER_AGENT
+from apps.destinations.kinds.webhook.route import USER_AGENT
 from apps.destinations.kinds.webhook.settings import get_policy
 from apps.kernel.errors import Invalid
 

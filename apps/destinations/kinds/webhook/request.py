@@ -1,0 +1,21 @@
+"""The head of one request: what its route has ready, and the headers of Standard Webhooks for this message."""
+
+import time
+
+from apps.destinations.kinds.base import Message, Target
+from apps.destinations.kinds.webhook.route import Route
+from apps.destinations.kinds.webhook.signing import sign
+
+
+def head_of(route: Route, target: Target, message: Message) -> bytes:
+    """Everything before the body; raises ValueError for what would be read as more than one header."""
+    if not (message.id.isprintable() and message.traceparent.isprintable()):
+        raise ValueError("a header with control characters")
+    timestamp = int(time.time())
+    signature = sign(target.secrets, message.id, timestamp, message.body)
+    trace = f"traceparent: {message.traceparent}\r\n" if message.traceparent else ""
+    own = (
+        f"webhook-id: {message.id}\r\nwebhook-timestamp: {timestamp}\r\nwebhook-signature: {signature}\r\n"
+        f"{trace}content-length: {len(message.body)}\r\n\r\n"
+    )
+    return route.head + own.encode("ascii")

@@ -27,6 +27,7 @@ class StateFilter(ValueFilter):
     title = "state"
     parameter_name = "state"
     choices_shown = tuple((state.value, state.value) for state in State)
+    indexed = (State.DEAD.value, State.CANCELLED.value, State.SENDING.value)
 
 
 class AnswerFilter(ValueFilter):

@@ -14,6 +14,7 @@ from apps.kernel.clock import now
 
 IS_FINAL = Q(state__in=sorted(FINAL))
 BEGINNING = ids.first_id(datetime.fromtimestamp(0, UTC))  # before every id
+IS_GIVEN_UP = Q(state__in=[State.DEAD, State.CANCELLED])
 IS_SENDING = Q(state=State.SENDING)
 
 
@@ -46,7 +47,9 @@ class Delivery(models.Model):
             models.Index(fields=["destination", "id"], name="delivery_by_destination"),
             models.Index(fields=["destination", "due_at"], name="delivery_lane", condition=Q(state=State.READY)),
             models.Index(fields=["lease_until"], name="delivery_leased", condition=IS_SENDING),
-            models.Index(fields=["project", "id"], name="delivery_dead", condition=Q(state=State.DEAD)),
+            # Few deliveries ever come into these two; both states may be many in all, and few in a project.
+            models.Index(fields=["project", "state", "id"], name="delivery_failed_by_project", condition=IS_GIVEN_UP),
+            models.Index(fields=["state", "id"], name="delivery_failed", condition=IS_GIVEN_UP),
         )
         constraints = (
             models.UniqueConstraint(fields=["event", "destination"], name="delivery_once"),

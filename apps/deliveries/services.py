@@ -92,15 +92,18 @@ def destination_recover(*, destination: Destination, since: datetime, actor: Act
     )
     # Only those dead by now: one that dies again at once must not be taken again, without end.
     died = {"finished_at__gte": since, "finished_at__lt": now()}
-    dead = Delivery.objects.filter(destination=destination, state=State.DEAD, **died)
+    # With the project, so that the index of its dead ones serves.
+    dead = Delivery.objects.filter(project=destination.project_id, destination=destination, state=State.DEAD, **died)
     count = sum(_chunks_replayed(dead))
     announce([destination.pk])
     return count
 
 
 def _chunks_replayed(dead: QuerySet[Delivery]) -> Iterable[int]:
-    while ids := list(dead.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+    rest = dead
+    while ids := list(rest.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
         yield store.replay(Delivery.objects.filter(pk__in=ids), now=now())
+        rest = dead.filter(pk__gt=ids[-1])  # without reading once more what went before
 
 
 def _audit(delivery: Delivery, action: str, actor: Actor) -> None:

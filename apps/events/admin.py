@@ -1,6 +1,7 @@
 """The admin's pages of event types, events and idempotency keys."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -11,9 +12,9 @@ from django.utils.safestring import SafeString
 from apps.audit.services import Actor
 from apps.events.admin_forms import EventTypeForm
 from apps.events.models import Event, EventType, IdempotencyKey, SchemaVersion
-from apps.events.selectors import with_newest_version
+from apps.events.selectors import events_keyed, with_newest_version
 from apps.events.services import event_type_change, event_type_create, event_type_delete
-from apps.events.store import key_hash
+from apps.events.store import hashes_of, key_hash
 from apps.kernel.admin import (
     SEARCH_SPAN,
     DataPlaneAdmin,
@@ -37,7 +38,7 @@ from apps.kernel.admin import (
     within_projects,
 )
 from apps.kernel.clock import now
-from apps.kernel.ids import first_id
+from apps.kernel.ids import InvalidId, decode, first_id
 
 MOST_PROJECTS = 100  # whose idempotency keys one search tries
 
@@ -111,6 +112,7 @@ class EventAdmin(DataPlaneAdmin[Event]):
     """Events as they were accepted."""
 
     id_lookups = {"evt": "pk", "dlv": "deliveries__pk", "prj": "project_id"}
+    indexed_ids = ("evt", "dlv", "prj")
     search_help_text = "an id, a type, a consumer, a key"
     list_display = ("what", "for_consumer", "subject", "key", "project", "received")
     list_filter = (SinceFilter, ProjectFilter, ("received_at", PeriodFilter))
@@ -121,7 +123,7 @@ class EventAdmin(DataPlaneAdmin[Event]):
         return super().get_queryset(request).select_related("project").defer("data", "extensions")
 
     def search_text(self, request: HttpRequest, rows: QuerySet[Event], term: str) -> tuple[QuerySet[Event], bool]:
-        """By idempotency key however old; by what has no index of its own, of late."""
+        """By idempotency key while it is remembered; by what has no index of its own, of late."""
         recent = Q(type=term) | Q(consumer=term) | Q(subject=term) | Q(ordering_key=term)
         return rows.filter(Q(pk__in=_keyed(request, term)) | Q(pk__gte=first_id(now() - SEARCH_SPAN)) & recent), False
 
@@ -167,14 +169,18 @@ def _event_facts(event: Event) -> dict[str, Any]:
     }
 
 
-def _keyed(request: HttpRequest, term: str) -> list[Any]:
+def _keyed(request: HttpRequest, term: str) -> list[UUID]:
     """The events that came under this idempotency key in any of the user's projects."""
+    return events_keyed(_projects(request), term)
+
+
+def _projects(request: HttpRequest) -> list[UUID]:
+    """Those whose keys are tried."""
     projects = project_ids(request)
     if projects is None:
         every = person(request).projects.model.objects
         projects = list(every.values_list("pk", flat=True)[:MOST_PROJECTS])
-    hashes = [key_hash(project, ("key", term)) for project in projects[:MOST_PROJECTS]]
-    return list(IdempotencyKey.objects.filter(pk__in=hashes).values_list("event_id", flat=True))
+    return list(projects)[:MOST_PROJECTS]
 
 
 @admin.register(IdempotencyKey)
@@ -184,7 +190,7 @@ class IdempotencyKeyAdmin(DataPlaneAdmin[IdempotencyKey]):
     project_path = ""  # it is the event's
     keyset = "created_at"
     ordering = ("-created_at",)
-    id_lookups = {"evt": "event_id"}
+    indexed_ids = ()
     search_help_text = "evt_…, or the key itself"
     list_display = ("hashed", "event", "made")
 
@@ -198,7 +204,14 @@ class IdempotencyKeyAdmin(DataPlaneAdmin[IdempotencyKey]):
     def search_text(
         self, request: HttpRequest, rows: QuerySet[IdempotencyKey], term: str
     ) -> tuple[QuerySet[IdempotencyKey], bool]:
-        return rows.filter(event_id__in=_keyed(request, term)), False
+        try:
+            event = within_projects(Event.objects.filter(pk=decode("evt", term)), request, "project_id").first()
+        except InvalidId:
+            return rows.filter(pk__in=[key_hash(one, ("key", term)) for one in _projects(request)]), False
+        return rows.filter(pk__in=hashes_of(event), event_id=event.pk) if event else rows.none(), False
+
+    def along(self, request: HttpRequest, term: str) -> QuerySet[IdempotencyKey] | None:
+        return self.get_queryset(request) if term else super().along(request, term)
 
     @display("hash")
     def hashed(self, key: IdempotencyKey) -> SafeString:

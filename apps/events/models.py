@@ -1,6 +1,7 @@
 """Events, their types and schemas, and the idempotency keys they came under."""
 
 from django.db import models
+from django.db.models import Q
 
 from apps.accounts.models import Project
 from apps.kernel import ids
@@ -68,6 +69,7 @@ class Event(models.Model):
         indexes = (
             models.Index(fields=["project", "id"], name="event_by_project"),
             models.Index(fields=["project", "type", "id"], name="event_by_type"),
+            models.Index(fields=["project", "consumer", "id"], name="event_by_consumer", condition=~Q(consumer="")),
         )
 
     def __str__(self) -> str:

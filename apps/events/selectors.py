@@ -10,7 +10,8 @@ from django.db.models import F, Func, IntegerField, Max, OuterRef, Prefetch, Que
 from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Project
-from apps.events.models import Event, EventType, SchemaVersion
+from apps.events.models import Event, EventType, IdempotencyKey, SchemaVersion
+from apps.events.store import key_hash
 from apps.kernel.remembered import WeighedCache
 
 MOST_TEXTS, MOST_TEXT_BYTES = 2_000, 32_000_000  # of schemas remembered, in each process
@@ -47,6 +48,12 @@ def newest_schema_now(event_type_id: UUID) -> SchemaVersion | None:
 
 def events(project: Project) -> QuerySet[Event]:
     return Event.objects.filter(project=project)
+
+
+def events_keyed(project_ids: Iterable[UUID], key: str) -> list[UUID]:
+    """The events that came under this idempotency key in these projects, while the key is remembered."""
+    hashes = [key_hash(project_id, ("key", key)) for project_id in project_ids]
+    return list(IdempotencyKey.objects.filter(pk__in=hashes).values_list("event_id", flat=True))
 
 
 def registered_types(project_id: UUID) -> dict[str, RegisteredType]:

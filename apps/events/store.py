@@ -55,6 +55,13 @@ def key_hash(project_id: UUID, idempotency: tuple[str, ...]) -> UUID:
     return UUID(bytes=sha256(text.encode()).digest()[:16], version=5)
 
 
+def hashes_of(event: Event) -> list[UUID]:
+    """Those its key may be stored under: it is a key of ours, or the id of a CloudEvent."""
+    key = event.idempotency_key
+    ways = (("key", key), ("cloudevents", event.source, key)) if key else ()
+    return [key_hash(event.project_id, way) for way in ways]
+
+
 def keys_claim(claims: Sequence[KeyClaim]) -> dict[UUID, KeyClaim]:
     """By key, the claim that holds it now: ours, or an earlier one's. Inside the intake's transaction.
 

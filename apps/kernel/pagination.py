@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model
+from django.db.models import QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +13,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from apps.kernel.errors import Fault, Invalid
+from apps.kernel.walks import end_of_walk, up_to
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 250
 ORDERINGS = {"created_at": "pk", "-created_at": "-pk"}
@@ -21,13 +22,15 @@ ORDERINGS = {"created_at": "pk", "-created_at": "-pk"}
 class CursorPages(BasePagination):
     """`?limit=&cursor=&ordering=` in; `{"data": […], "next": URL or null}` out. Newest first unless asked otherwise."""
 
-    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
+    def paginate_queryset(
+        self, queryset: Any, request: Request, view: APIView | None = None, *, along: QuerySet[Any] | None = None
+    ) -> list[Any]:
+        """`along`: the rows to be read to find those of `queryset`, where they are more; then a page may be short."""
         limit, order = _limit(request), _ordering(request)
-        if cursor := request.query_params.get("cursor"):
-            comparison = "pk__lt" if order == "-pk" else "pk__gt"
-            queryset = queryset.filter(**{comparison: _decoded(cursor)})
-        rows = list(queryset.order_by(order)[: limit + 1])
-        self.next = _next_url(request, rows[limit - 1]) if len(rows) > limit else None
+        end = None if along is None else end_of_walk(_beyond_cursor(along, request, order), order)
+        rows = list(up_to(_beyond_cursor(queryset, request, order), end, order).order_by(order)[: limit + 1])
+        last = rows[limit - 1].pk if len(rows) > limit else end
+        self.next = _next_url(request, last) if last else None
         return rows[:limit]
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -69,8 +72,14 @@ def _ordering(request: Request) -> str:
     return ORDERINGS[text]
 
 
-def _next_url(request: Request, last: Model) -> str:
-    cursor = urlsafe_b64encode(UUID(str(last.pk)).bytes).decode().rstrip("=")
+def _beyond_cursor(rows: QuerySet[Any], request: Request, order: str) -> QuerySet[Any]:
+    cursor = request.query_params.get("cursor")
+    comparison = "pk__lt" if order == "-pk" else "pk__gt"
+    return rows.filter(**{comparison: _decoded(cursor)}) if cursor else rows
+
+
+def _next_url(request: Request, last: UUID) -> str:
+    cursor = urlsafe_b64encode(last.bytes).decode().rstrip("=")
     return replace_query_param(request.build_absolute_uri(), "cursor", cursor)
 
 

@@ -8,6 +8,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from apps.kernel import ids
 from apps.kernel.errors import NotFound
+from apps.kernel.filters import along
+from apps.kernel.pagination import CursorPages
 
 
 class ProjectViewSet[M: Model](GenericViewSet[M]):
@@ -39,5 +41,8 @@ class ProjectViewSet[M: Model](GenericViewSet[M]):
 
     def page(self, serializer: Any, rows: QuerySet[Any]) -> Response:
         """One page of the rows, filtered as the query says."""
-        found = self.paginate_queryset(self.filter_queryset(rows))
-        return self.get_paginated_response(serializer(found, many=True, context=self.get_serializer_context()).data)
+        found = self.filter_queryset(rows)  # which refuses what makes no sense
+        shown = cast("CursorPages", self.paginator).paginate_queryset(
+            found, self.request, view=self, along=along(rows, self.request, self)
+        )
+        return self.get_paginated_response(serializer(shown, many=True, context=self.get_serializer_context()).data)

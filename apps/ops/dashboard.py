@@ -16,6 +16,7 @@ from apps.destinations.models import Consumer, Destination, Status
 from apps.events.models import Event, EventType
 from apps.kernel.admin import change_url, moment, row_link, within_projects
 from apps.kernel.ids import InvalidId, decode
+from apps.kernel.walks import end_of_walk, up_to
 
 MOST_SHOWN = 10
 LATE_AFTER = 60.0  # seconds a delivery may be due before the page says so in red
@@ -58,8 +59,9 @@ def _spelt(seconds: float) -> str:
 
 
 def _dead(request: HttpRequest) -> dict[str, Any]:
-    """The last deliveries that were given up."""
-    rows = within_projects(Delivery.objects.filter(state=State.DEAD), request, "project_id").order_by("-pk")
+    """The last deliveries that were given up, as far as a bounded walk finds the user's among them."""
+    dead = Delivery.objects.filter(state=State.DEAD)
+    rows = up_to(within_projects(dead, request, "project_id"), end_of_walk(dead)).order_by("-pk")
     rows = rows.select_related("event", "destination").defer("event__data", "destination__sealed_config")
     return {
         "headers": ["finished", "delivery", "event type", "destination", "last answer"],

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.test import Client
 
@@ -18,7 +20,7 @@ from apps.destinations.models import Destination
 from apps.destinations.services import destination_create
 from apps.events.models import Event
 from apps.kernel.clock import now
-from apps.kernel.ids import new_uuid
+from apps.kernel.ids import first_id, new_uuid
 
 ACTOR = Actor(kind="command", label="tests")
 NOWHERE = "http://127.0.0.1:9/hook"  # nobody listens, and an address needs no DNS
@@ -120,10 +122,17 @@ def a_destination(project: Project, url: str = NOWHERE, **wanted: Any) -> Destin
     return destination_create(project=project, kind="webhook", actor=ACTOR, **wanted)[0]
 
 
+def an_id(made_at: datetime) -> UUID:
+    """A fresh id, as if made at that moment."""
+    return UUID(int=first_id(made_at).int | new_uuid().int & (1 << 62) - 1)
+
+
 def an_event(project: Project, **fields: Any) -> Event:
     """An event as the intake would have written it, without deliveries."""
     moment = now()
     fields = {"type": "invoice.paid", "data": b'{"id":"in_42"}', "time": moment, "received_at": moment, **fields}
+    if fields["received_at"] != moment:
+        fields.setdefault("pk", an_id(fields["received_at"]))
     return Event.objects.create(project=project, **fields)
 
 
@@ -134,6 +143,8 @@ def a_delivery(event: Event, destination: Destination, state: State = State.READ
         fields.setdefault("finished_at", moment)
     if state is State.SENDING:
         fields = {"claim": new_uuid(), "lease_until": moment, **fields}
+    if "created_at" in fields:
+        fields.setdefault("pk", an_id(fields["created_at"]))
     return Delivery.objects.create(
         project_id=event.project_id, event=event, destination=destination, state=state, **fields
     )

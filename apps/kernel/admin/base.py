@@ -1,6 +1,6 @@
 """The pages all others are made of: rows of the user's projects, found by public id, written by services only."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from apps.kernel.admin.actions import change_url, spelt_out
 from apps.kernel.admin.display import Section
 from apps.kernel.admin.forms import remember_refusal, with_refusal
 from apps.kernel.admin.lists import KeysetChangeList
-from apps.kernel.admin.scope import person, projects_granting, within_projects
+from apps.kernel.admin.scope import person, project_ids, projects_granting, within_projects
 from apps.kernel.admin.unfold import ModelAdmin, TabularInline
 from apps.kernel.errors import Forbidden, Problem
 
@@ -63,13 +63,17 @@ class ScopedAdmin[M: Model](ModelAdmin[M]):
         term = search_term.strip()
         if not term:
             return queryset, False
+        found = self.by_id(queryset, term)
+        return self.search_text(request, queryset, term) if found is None else (found, False)
+
+    def by_id(self, rows: QuerySet[M], term: str) -> QuerySet[M] | None:
+        """Those that a public id finds; None where the text is none, or only looks like one."""
         prefix = term.rpartition("_")[0].lower()
         try:
-            if prefix in self.id_lookups:
-                return queryset.filter(**{self.id_lookups[prefix]: ids.decode(prefix, term.lower())}), False
+            known = prefix in self.id_lookups
+            return rows.filter(**{self.id_lookups[prefix]: ids.decode(prefix, term.lower())}) if known else None
         except ids.InvalidId:
-            pass  # text that only looks like one
-        return self.search_text(request, queryset, term)
+            return None
 
     def search_text(self, request: HttpRequest, rows: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
         """The rows that text finds, and whether the query may find one twice; Django's way by default."""
@@ -246,12 +250,27 @@ class DataPlaneAdmin[M: Model](ReadOnly, ScopedAdmin[M]):
     """Read-only rows of a table that may be huge: newest first, never counted, not sorted otherwise."""
 
     keyset: ClassVar[str] = "pk"  # see KeysetChangeList
+    indexed_ids: ClassVar[Collection[str] | None] = None  # prefixes, see `along`; None: the table is never that huge
     more_sections: ClassVar[Sequence[Callable[[Any], Section]]] = ()  # see `extend_page`
     list_per_page = 50
     sortable_by = ()
     search_fields = ("pk",)  # shows the search box; `search_text` says what it finds
     show_add_link = False
     change_form_outer_before_template = "admin/sections.html"
+
+    def along(self, request: HttpRequest, term: str) -> QuerySet[M] | None:
+        """What an index leads to of what the search means, in order of `keyset`, filters apart.
+
+        None where there is no such index: then a page reads a bounded walk along all rows (apps/kernel/walks.py).
+        """
+        rows, term = self.get_queryset(request), term.strip()
+        if self.indexed_ids is None:
+            return rows
+        if term:
+            by_index = term.rpartition("_")[0].lower() in self.indexed_ids
+            return self.by_id(rows, term) if by_index else None
+        allowed = project_ids(request)
+        return rows if allowed is None or (len(allowed) == 1 and self.project_path) else None
 
     def sections(self, request: HttpRequest, row: M) -> list[Section]:
         """What a row's page shows, from top to bottom."""

@@ -1,6 +1,6 @@
 """Lists over tables that may be huge: pages by key, filters that count and list nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from apps.kernel.admin.scope import person, project_ids
 from apps.kernel.admin.unfold import ChangeList, DropdownFilter, RangeDateTimeFilter
 from apps.kernel.clock import now
 from apps.kernel.ids import first_id
+from apps.kernel.walks import end_of_walk, up_to
 
 SEARCH_SPAN = timedelta(days=7)  # how far back text is looked for where no index helps; ids are found however old
 MOST_PROJECTS = 500  # in a select
@@ -37,13 +38,16 @@ class KeysetChangeList(ChangeList):
 
     older: str | None = None
     newest: str | None = None
+    looked_short: bool = False  # the page ended with its walk: there may be more, further back
 
     def get_results(self, request: HttpRequest) -> None:
         cursor, key = request.GET.get(PAGE_VAR), str(getattr(self.model_admin, "keyset", "pk"))
-        rows = self._rows(cursor, key)
+        rows, end = self._rows(request, cursor, key)
         self.result_list = rows[: self.list_per_page]
-        if len(rows) > self.list_per_page:
-            self.older = self.get_query_string({PAGE_VAR: getattr(self.result_list[-1], key)})
+        self.looked_short = len(rows) <= self.list_per_page and end is not None
+        last = getattr(self.result_list[-1], key) if len(rows) > self.list_per_page else end
+        if last is not None:
+            self.older = self.get_query_string({PAGE_VAR: last})
         if cursor:
             self.newest = self.get_query_string(remove=[PAGE_VAR])
         self.result_count = self.full_result_count = len(self.result_list)  # equal: the page then shows neither
@@ -51,15 +55,39 @@ class KeysetChangeList(ChangeList):
         self.show_admin_actions = True
         self.paginator = KeysetPaginator(self.result_list, self.list_per_page)
 
-    def _rows(self, cursor: str | None, key: str) -> list[Model]:
-        """One page and one more row. First only the keys, by an index alone; then those rows with what they join."""
+    def _rows(self, request: HttpRequest, cursor: str | None, key: str) -> tuple[list[Model], Any]:
+        """One page and one more row, and where the walk to find them ended early.
+
+        First only the keys, by an index alone; then those rows with what they join.
+        """
+        beyond = {f"{key}__lt": cursor} if cursor else {}
         try:
-            rows = self.queryset.filter(**{f"{key}__lt": cursor}) if cursor else self.queryset
+            along = self._along(request)
+            end = None if along is None else end_of_walk(along.filter(**beyond), f"-{key}")
+            rows = up_to(self.queryset.filter(**beyond), end, f"-{key}")
             keys = list(rows.values_list("pk", flat=True)[: self.list_per_page + 1])
         except (ValueError, ValidationError) as error:
             raise IncorrectLookupParameters(error) from error
         found = self.root_queryset.in_bulk(keys)
-        return [found[one] for one in keys if one in found]
+        return [found[one] for one in keys if one in found], end
+
+    def _along(self, request: HttpRequest) -> QuerySet[Any] | None:
+        """The rows to be read, where not each of them is found: see apps/kernel/walks.py."""
+        chosen = [spec for spec in self.filter_specs if any(spec.used_parameters.values())]
+        rows = self.model_admin.along(request, self.query)  # type: ignore[attr-defined]
+        by_id = self.query and rows is not None
+        unserved = [spec for spec in chosen if not _serves(spec) or (by_id and isinstance(spec, ValueFilter))]
+        whole = rows is not None and not unserved
+        rows = self.model._default_manager.all() if rows is None else rows
+        for spec in chosen:
+            if spec not in unserved and (narrowed := spec.queryset(request, rows)) is not None:
+                rows = narrowed
+        return None if whole else rows
+
+
+def _serves(spec: Any) -> bool:
+    """Whether an index leads to what the filter lets through, newest first."""
+    return isinstance(spec, ProjectFilter | SinceFilter | PeriodFilter) or spec.value() in spec.indexed
 
 
 class ProjectFilter(DropdownFilter):
@@ -127,6 +155,7 @@ class ValueFilter(DropdownFilter):
     """A select of fixed values; subclasses say which, and what each means."""
 
     choices_shown: Sequence[tuple[str, str]] = ()
+    indexed: Collection[str] = ()  # the values for which an index leads to the rows, newest first
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Iterable[tuple[str, str]]:
         return self.choices_shown

@@ -72,4 +72,4 @@ def test_where_indexes_have_no_conditions_the_state_leads_them() -> None:
     indexes = {name: one["columns"] for name, one in found.items() if name.startswith("delivery_")}
     assert indexes["delivery_lane"] == ["destination_id", "state", "due_at"]
     assert indexes["delivery_leased"] == ["state", "lease_until"]
-    assert indexes["delivery_dead"] == ["project_id", "state", "id"]
+    assert indexes["delivery_failed_by_project"] == ["project_id", "state", "id"]

@@ -3,38 +3,43 @@
 import argparse
 import json
 import sys
-from contextlib import ExitStack
+import time
 from pathlib import Path
 
 import psycopg
 
-from tests.bench.rig import POSTGRES, Bare, Rig, Sink, fresh_postgres, sink, trunkline
-from tests.bench.scenarios import SCENARIOS, Figures, Size
-
-SIZES = {
-    "bare limit": Size(ingest=30_000, drain=0, both=20_000, calm=3_000, rate=500),
-    "Trunkline on PostgreSQL": Size(ingest=4_000, drain=16_000, both=3_000, calm=1_000, rate=100),
-    "Trunkline on SQLite": Size(ingest=2_000, drain=8_000, both=1_500, calm=1_000, rate=50),
-}
+from tests.bench.bench import Bench
+from tests.bench.rig import POSTGRES
+from tests.bench.scenarios import SCENARIOS
+from tests.bench.sizes import FULL, QUICK
+from tests.bench.table import Row, as_markdown
 
 
 def main() -> int:
     args = _arguments()
-    table: dict[str, Figures] = {}
-    for name in SIZES if _postgres_reachable() else ["Trunkline on SQLite"]:
-        table[name] = {}
-        for scenario in args.only or SCENARIOS:
-            table[name] |= _play(name, scenario)
-            print(f"{name}: {scenario} done", file=sys.stderr, flush=True)
+    if args.list:
+        print("\n".join(SCENARIOS))
+        return 0
+    if not _postgres_reachable():
+        return 1
+    rows: list[Row] = []
+    failed = 0
+    with Bench(QUICK if args.quick else FULL, args.engines) as bench:
+        for name in args.only or SCENARIOS:
+            failed += _play(bench, name, rows)
+        rows += [Row("memory", f"peak MB of a {role} process", peak) for role, peak in bench.memory.peaks.items()]
     if args.json:
-        Path(args.json).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
-    print(as_markdown(table))
-    return 0
+        Path(args.json).write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n", encoding="utf-8")
+    print(as_markdown(rows))
+    return 1 if failed else 0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(SCENARIOS), help="this scenario; may be repeated")
+    parser.add_argument("--list", action="store_true", help="name the scenarios and end")
+    parser.add_argument("--quick", action="store_true", help="small counts, for a look or for CI")
+    parser.add_argument("--engines", type=int, default=1, help="engines of Trunkline's in every scenario")
     parser.add_argument("--json", help="write the figures to this file too")
     return parser.parse_args()
 
@@ -43,40 +48,21 @@ def _postgres_reachable() -> bool:
     try:
         psycopg.connect(POSTGRES, connect_timeout=3).close()
     except psycopg.OperationalError as error:
-        print(f"PostgreSQL: not reachable ({error}); the bare limit needs it too, so SQLite only", file=sys.stderr)
+        print(f"PostgreSQL: not reachable ({error}); the bare limit needs it, too", file=sys.stderr)
         return False
     return True
 
 
-def _play(name: str, scenario: str) -> Figures:
-    """One scenario on a database of its own."""
-    with ExitStack() as stack:
-        receiver = stack.enter_context(sink())
-        rig = _rig(name, receiver, stack)
-        return SCENARIOS[scenario](rig, receiver, SIZES[name])
-
-
-def _rig(name: str, receiver: Sink, stack: ExitStack) -> Rig:
-    if name == "Trunkline on SQLite":
-        return stack.enter_context(trunkline(None, receiver))
-    url = stack.enter_context(fresh_postgres())
-    return Bare(url, receiver) if name == "bare limit" else stack.enter_context(trunkline(url, receiver))
-
-
-def as_markdown(table: dict[str, Figures]) -> str:
-    """A row per figure, a column per system, and for each the ratio to the bare limit."""
-    names, bare = list(table), table.get("bare limit", {})
-    rows = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-    for figure in dict.fromkeys(figure for figures in table.values() for figure in figures):
-        cells = [_cell(table[name].get(figure), bare.get(figure), name == "bare limit") for name in names]
-        rows.append(f"| {figure} | " + " | ".join(cells) + " |")
-    return "\n".join(rows)
-
-
-def _cell(value: float | None, bare: float | None, is_bare: bool) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if is_bare or not bare else f"{value:,.0f} ({value / bare:.2f} ×)"
+def _play(bench: Bench, name: str, rows: list[Row]) -> int:
+    """1 if it broke: the others are played all the same."""
+    began = time.monotonic()
+    try:
+        rows += SCENARIOS[name](bench)
+    except Exception as error:
+        print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return 1
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return 0
 
 
 if __name__ == "__main__":

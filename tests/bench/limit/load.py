@@ -1,7 +1,8 @@
 """A load generator that is never the bottleneck: keep-alive connections, prebuilt requests.
 
 Each event is the template with %t = unix nanoseconds and %n = a running number; with --batch B, B of them are wrapped
-into one request. Prints JSON: events/s, answers by status, latency quantiles in ms.
+into one request, and with --types M their types are t.0 to t.M-1 in turn. Prints JSON: events/s, answers by status,
+latency quantiles in ms.
 """
 
 import argparse
@@ -53,6 +54,7 @@ class Load:
         headers = "".join(f"{line}\r\n" for line in ["content-type: application/json", *args.header])
         self.head = f"POST {url.path} HTTP/1.1\r\nhost: {url.netloc}\r\n{headers}".encode()
         self.address = (url.hostname, url.port)
+        self.template = TEMPLATE.replace("invoice.paid", "t.%m") if args.types else TEMPLATE
 
     async def run(self) -> str:
         self.start = time.perf_counter()
@@ -82,7 +84,8 @@ class Load:
     def _body(self) -> bytes:
         events = []
         for _ in range(self.args.batch):
-            events.append(TEMPLATE.replace("%t", str(time.time_ns())).replace("%n", str(self.sent)))
+            event = self.template.replace("%t", str(time.time_ns())).replace("%n", str(self.sent))
+            events.append(event.replace("%m", str(self.sent % self.args.types)) if self.args.types else event)
             self.sent += 1
         return (WRAP.replace("%s", ",".join(events)) if self.args.batch > 1 else events[0]).encode()
 
@@ -102,4 +105,5 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--rate", type=float, default=0)
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--types", type=int, default=0)
     print(uvloop.run(Load(parser.parse_args()).run()))

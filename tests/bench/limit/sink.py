@@ -1,7 +1,8 @@
 """A receiver that is never the bottleneck: answers every request 200 and counts what came.
 
-GET /stats gives requests, unique webhook-ids, first and last arrival (unix seconds), and latency quantiles in ms, from
-the `"t":<unix ns>` that the load generator puts into each event's data. GET /reset forgets everything.
+/hang never answers and /fail answers 500; neither is counted. GET /stats gives requests, unique webhook-ids, first and
+last arrival (unix seconds), and latency quantiles in ms, from the `"t":<unix ns>` that the load generator puts into each
+event's data. GET /reset forgets everything.
 """
 
 import asyncio
@@ -81,12 +82,16 @@ class Http(asyncio.Protocol):
             case b"/reset":
                 BOOK.reset()
                 self.answer(b"ok")
+            case b"/hang":
+                return
+            case b"/fail":
+                self.answer(b"no", b"500 No")
             case _:
                 BOOK.note(self.webhook_id, self.body)
                 self.answer(b"ok")
 
-    def answer(self, body: bytes) -> None:
-        self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+    def answer(self, body: bytes, status: bytes = b"200 OK") -> None:
+        self.transport.write(b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body))
 
 
 async def serve(port: int) -> None:

@@ -6,9 +6,8 @@ from typing import Any
 import psycopg
 
 EVENTS, DELIVERIES, ATTEMPTS = "events_event", "deliveries_delivery", "deliveries_attempt"
-# UUIDv7 as the application makes them: milliseconds first, so they grow with n. `past` is how long ago n = 0 was, and
-# `salt` is one hex digit that keeps history and waiting rows apart.
-ID = """(lpad(to_hex((extract(epoch from now()) * 1000)::bigint - {past} + n / 100), 12, '0')
+# UUIDv7 as the application makes them: milliseconds first, so they grow with n. `since` is when n = 0 was, and `salt` is one hex digit that keeps history and waiting rows apart.
+ID = """(lpad(to_hex({since} + n / 100), 12, '0')
     || '7000{salt}' || lpad(to_hex(n), 15, '0'))::uuid"""
 WEEK = 7 * 86_400_000
 
@@ -42,7 +41,7 @@ SPECIMENS = f"""create temporary table specimen as
 
 def _copy(connection: Connection, count: int, state: str, salt: str, past: int) -> None:
     """Rows in order of time, as they would have come in."""
-    fresh = ID.format(past=past, salt=salt)
+    fresh = ID.format(since=time.time_ns() // 1_000_000 - past, salt=salt)  # the same in all three tables
     small = {"data": "'{\"n\":1}'::bytea"} if state == "delivered" else {}
     _insert(connection, EVENTS, "event_id", "id", {"id": fresh, **small}, count, state)
     _insert(connection, DELIVERIES, "id", "id", {"id": fresh, "event_id": fresh}, count, state)

@@ -1,8 +1,8 @@
 """A receiver that is never the bottleneck: answers every request 200 and counts what came.
 
 /hang never answers and /fail answers 500; neither is counted. GET /stats gives requests, unique webhook-ids, first and
-last arrival (unix seconds), and latency quantiles in ms, from the `"t":<unix ns>` that the load generator puts into each
-event's data. GET /reset forgets everything.
+last arrival (unix seconds), and latency quantiles in ms, from the `"t":<unix ns>` that the load generator puts into
+each event's data. GET /reset forgets everything.
 """
 
 import asyncio

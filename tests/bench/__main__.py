@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ def main() -> int:
         return 0
     if not _postgres_reachable():
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that our databases and processes go, too
     rows: list[Row] = []
     failed = 0
     with Bench(QUICK if args.quick else FULL, args.engines) as bench:

@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 
 EVENTS, DELIVERIES, ATTEMPTS = "events_event", "deliveries_delivery", "deliveries_attempt"
-# UUIDv7 as the application makes them: milliseconds first, so they grow with n. `since` is when n = 0 was, and `salt` is
-# one hex digit that keeps history and waiting rows apart.
+# UUIDv7 as the application makes them: milliseconds first, so they grow with n. `since` is when n = 0 was, and `salt`
+# is one hex digit that keeps history and waiting rows apart.
 ID = """(lpad(to_hex({since} + n / 100), 12, '0')
     || '7000{salt}' || lpad(to_hex(n), 15, '0'))::uuid"""
 WEEK = 7 * 86_400_000

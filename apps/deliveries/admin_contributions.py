@@ -9,10 +9,9 @@ from django.template.loader import render_to_string
 
 from apps.audit.services import Actor
 from apps.deliveries.admin_colours import COLOURS
-from apps.deliveries.services import destination_recover, destination_test, event_replay
+from apps.deliveries.services import destination_recover, destination_test, event_replay_to_all
 from apps.deliveries.states import State
 from apps.destinations.models import Destination
-from apps.destinations.selectors import wanting
 from apps.events.models import Event
 from apps.kernel.admin import DialogForm, Section, acting, badge, extend_page, id_link, moment, row_action, row_link
 from apps.kernel.admin.unfold import Select
@@ -44,10 +43,11 @@ class RecoveryForm(DialogForm):
     "Replay", question="Deliver it again to all destinations that want its type now.", icon="replay", scope=SCOPE
 )
 def replay(page: Any, request: HttpRequest, event: Event) -> str:
-    destinations = wanting(event.project, event.type, event.consumer)
-    if not destinations:
+    made = event_replay_to_all(event=event, actor=Actor(**acting(request)))
+    if made is None:
+        return f"{event.public_id}: the engines deliver it again, one after the other"
+    if not made:
         raise Conflict("no destination wants this type and consumer", code="nobody_wants_it")
-    made = event_replay(event=event, destinations=destinations, actor=Actor(**acting(request)))
     return f"{event.public_id}: {len(made)} deliveries"
 
 

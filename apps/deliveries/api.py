@@ -1,6 +1,7 @@
 """Deliveries and attempts over REST, and what people do about them: retry, cancel, replay, recover, test."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -12,7 +13,7 @@ from apps.deliveries import selectors, services
 from apps.deliveries.filters import DeliveryFilter
 from apps.deliveries.models import Attempt, Delivery
 from apps.destinations.models import Destination
-from apps.destinations.selectors import destinations, wanting
+from apps.destinations.selectors import destinations
 from apps.events.models import Event
 from apps.events.selectors import events
 from apps.kernel.errors import Fault, Invalid
@@ -107,18 +108,24 @@ class EventDeliveriesViewSet(ProjectViewSet[Event]):
 
     @extend_schema(request=ReplaySerializer, responses={202: DeliverySerializer(many=True)})
     def replay(self, request: Request, pk: str) -> Response:
-        """Deliver it again: to one destination, or to all that want its type now."""
+        """Deliver it again: to one destination, or to all that want its type now.
+
+        Where these are more than 100, `data` is empty and the deliveries come one after the other.
+        """
         asked = ReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        event, principal = self.row(), principal_of(request)
-        chosen = wanting(principal.project, event.type, event.consumer)
+        event, actor = self.row(), principal_of(request).actor
         if one := asked.validated_data.get("destination"):
-            chosen = list(destinations(principal.project).filter(pk=one))
-            if not chosen:
-                fault = Fault("/destination", "there is no such destination", "not_found")
-                raise Invalid(fault.detail, faults=[fault])
-        replayed = services.event_replay(event=event, destinations=chosen, actor=principal.actor)
+            replayed = services.event_replay(event=event, destination_ids=[self._known(one)], actor=actor)
+        else:
+            replayed = services.event_replay_to_all(event=event, actor=actor) or []
         return Response({"data": DeliverySerializer(replayed, many=True).data}, status=status.HTTP_202_ACCEPTED)
+
+    def _known(self, destination_id: UUID) -> UUID:
+        if not destinations(principal_of(self.request).project).filter(pk=destination_id).exists():
+            fault = Fault("/destination", "there is no such destination", "not_found")
+            raise Invalid(fault.detail, faults=[fault])
+        return destination_id
 
 
 class RecoverSerializer(StrictSerializer):

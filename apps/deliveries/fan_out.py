@@ -1,7 +1,8 @@
 """An event that very many destinations want: accepted at once, and its deliveries made by the engines in chunks.
 
-The intake writes one FanOut with the event instead of its deliveries. Each chunk is a transaction that inserts
-deliveries and moves the cursor past them, so a process may die at any line: either both happened or neither.
+The intake writes one FanOut with the event instead of its deliveries, and so does who replays such an event. Each chunk
+is a transaction that inserts deliveries and moves the cursor past them, so a process may die at any line: either both
+happened or neither.
 """
 
 from collections.abc import Sequence
@@ -10,28 +11,42 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from apps.deliveries import store
 from apps.deliveries.inserts import DeliveryRow, deliveries_insert
 from apps.deliveries.models import Delivery, FanOut
+from apps.deliveries.states import Edge
 from apps.deliveries.wakeups import announce, announce_any
 from apps.destinations.patterns import compile_patterns
 from apps.destinations.selectors import subscription_rows_after
+from apps.events.models import Event
 from apps.events.store import EventRow
 from apps.kernel import bulk
 from apps.kernel.clock import now
+from apps.kernel.contention import retried
 from apps.kernel.ids import new_uuid
 
 INLINE = 100  # destinations whose deliveries the intake makes itself
 CHUNK = 1_000  # subscriptions looked at in one transaction
 SKEW = timedelta(minutes=1)  # between clocks: who was there when the event came must get it, who came just after may
-COLUMNS = ("event_id", "project_id", "type", "consumer", "received_at", "cursor")
+COLUMNS = ("event_id", "project_id", "type", "consumer", "received_at", "cursor", "replayed")
 
 
 def fan_outs_insert(events: Sequence[EventRow]) -> None:
     """Leave the deliveries of these events to the engines. In the intake's transaction."""
     if events:
-        rows = [(one.id, one.project_id, one.type, one.consumer, one.received_at, None) for one in events]
+        rows = [(one.id, one.project_id, one.type, one.consumer, one.received_at, None, False) for one in events]
         bulk.insert(FanOut, COLUMNS, rows)
         announce_any()
+
+
+def fan_out_again(event: Event) -> None:
+    """Have the engines replay the event to all that want it now. In the caller's transaction.
+
+    Where they are at it still, they begin anew: each destination then has been sent it after this moment.
+    """
+    asked = {"type": event.type, "consumer": event.consumer, "received_at": now(), "cursor": None, "replayed": True}
+    FanOut.objects.update_or_create(event=event, defaults={**asked, "project_id": event.project_id})
+    announce_any()
 
 
 def expand_next() -> int | None:
@@ -41,7 +56,7 @@ def expand_next() -> int | None:
     again, and then leaves that destination out.
     """
     try:
-        return _expand()
+        return retried(_expand)
     except IntegrityError:
         return 0
 
@@ -64,17 +79,16 @@ def _expand() -> int | None:
 
 
 def _deliver(row: FanOut, destination_ids: Sequence[UUID]) -> int:
-    have = set(
-        Delivery.objects.filter(event=row.event_id, destination__in=destination_ids).values_list(
-            "destination_id", flat=True
-        )
-    )
-    due = now()
+    """Make the deliveries that there aren't yet, and where it is a replay, send again those that ended."""
+    earlier = Delivery.objects.filter(event=row.event_id, destination__in=destination_ids)
+    have, due = set(earlier.values_list("destination_id", flat=True)), now()
+    reason = Edge.REPLAYED.value if row.replayed else ""
+    again = store.replay(earlier, now=due) if row.replayed else 0
     rows = [
-        DeliveryRow(new_uuid(), row.project_id, row.event_id, destination_id, due, due)
+        DeliveryRow(new_uuid(), row.project_id, row.event_id, destination_id, due, due, reason=reason)
         for destination_id in destination_ids
         if destination_id not in have
     ]
     deliveries_insert(rows)
-    announce(one.destination_id for one in rows)
-    return len(rows)
+    announce(destination_ids if again else [one.destination_id for one in rows])
+    return len(rows) + again

@@ -110,6 +110,7 @@ class FanOut(models.Model):
     consumer = models.CharField(max_length=128, blank=True)
     received_at = models.DateTimeField(help_text="destinations made later don't get it")
     cursor = models.UUIDField(null=True, help_text="the last destination looked at; they are taken in order of id")
+    replayed = models.BooleanField(default=False, help_text="those that have a final delivery are sent it again")
 
     def __str__(self) -> str:
         return f"{self.type} to many"

@@ -6,9 +6,10 @@ from django.db.models import QuerySet
 
 from apps.accounts.models import Project
 from apps.deliveries import store
-from apps.deliveries.models import Attempt, Delivery, EngineHeartbeat
+from apps.deliveries.models import Attempt, Delivery, EngineHeartbeat, FanOut
 from apps.kernel.clock import now
 
+MOST_COUNTED = 1_000
 ENGINE_IS_LOST_AFTER = timedelta(seconds=30)
 
 
@@ -22,6 +23,11 @@ def attempts(delivery: Delivery) -> QuerySet[Attempt]:
 
 def engines_alive() -> QuerySet[EngineHeartbeat]:
     return EngineHeartbeat.objects.filter(seen_at__gt=now() - ENGINE_IS_LOST_AFTER)
+
+
+def fan_outs_waiting() -> int:
+    """Events whose deliveries are still to be made; counted to 1,000 only."""
+    return FanOut.objects.all()[:MOST_COUNTED].count()
 
 
 def oldest_due_age() -> float:

@@ -3,17 +3,20 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.audit.services import Actor, audit_record
 from apps.deliveries import store
+from apps.deliveries.fan_out import INLINE, fan_out_again
 from apps.deliveries.inserts import deliveries_insert, rows_for
 from apps.deliveries.models import Delivery
 from apps.deliveries.states import Edge, State
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination
+from apps.destinations.selectors import wanting_ids
 from apps.events.models import Event
 from apps.events.store import EventRow, events_insert
 from apps.kernel.clock import now
@@ -58,9 +61,9 @@ def _refresh(delivery: Delivery) -> None:
 
 
 @transaction.atomic
-def event_replay(*, event: Event, destinations: Iterable[Destination], actor: Actor) -> list[Delivery]:
+def event_replay(*, event: Event, destination_ids: Iterable[UUID], actor: Actor) -> list[Delivery]:
     """Deliver the event to these destinations again, or for the first time. One in flight or waiting is left to it."""
-    ids = [destination.pk for destination in destinations]
+    ids = list(destination_ids)
     _hold(event)
     rows = store.deliveries_for(event, ids)
     for row in rows:
@@ -73,6 +76,18 @@ def event_replay(*, event: Event, destinations: Iterable[Destination], actor: Ac
     announce(ids)
     audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)
     return list(wanted)
+
+
+@transaction.atomic
+def event_replay_to_all(*, event: Event, actor: Actor) -> list[Delivery] | None:
+    """The same to all that want it now; None where they are more than INLINE: then it is left to the engines."""
+    ids = wanting_ids(event.project_id, event.type, event.consumer, most=INLINE + 1)
+    if len(ids) <= INLINE:
+        return event_replay(event=event, destination_ids=ids, actor=actor)
+    _hold(event)
+    fan_out_again(event)
+    audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)
+    return None
 
 
 def _hold(event: Event) -> None:

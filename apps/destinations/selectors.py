@@ -16,6 +16,8 @@ from apps.destinations.sealing import unseal
 from apps.kernel.clock import now
 from apps.kernel.ids import InvalidId, decode
 
+CHUNK = 1_000  # subscriptions read at once where they may be very many
+
 
 def consumers(project: Project) -> QuerySet[Consumer]:
     return Consumer.objects.filter(project=project)
@@ -47,23 +49,26 @@ def subscription_rows(project_id: UUID) -> list[tuple[UUID, str, list[str]]]:
 
 
 def subscription_rows_after(
-    project_id: UUID, cursor: UUID | None, *, consumer: str, made_by: datetime, limit: int
+    project_id: UUID, cursor: UUID | None, *, consumer: str, limit: int, made_by: datetime | None = None
 ) -> list[tuple[UUID, list[str]]]:
     """The next `limit` in order of id, of that consumer or of none, made by a time: destination and patterns."""
     theirs = Q(consumer=None) | Q(consumer__key=consumer) if consumer else Q(consumer=None)
-    rows = subscriptions(project_id).filter(theirs, created_at__lte=made_by)
+    rows = subscriptions(project_id).filter(theirs)
+    rows = rows.filter(created_at__lte=made_by) if made_by else rows
     rows = rows.filter(pk__gt=cursor) if cursor else rows
     return list(rows.order_by("pk").values_list("pk", "event_types")[:limit])
 
 
-def wanting(project: Project, event_type: str, consumer: str) -> list[Destination]:
-    """The destinations that would get an event of that type and consumer now."""
-    return [
-        destination
-        for destination in subscriptions(project.pk)
-        if (destination.consumer is None or destination.consumer.key == consumer)
-        and compile_patterns(destination.event_types).fullmatch(event_type)
-    ]
+def wanting_ids(project_id: UUID, event_type: str, consumer: str, *, most: int) -> list[UUID]:
+    """Up to `most` destinations that would get an event of that type and consumer now, in order of id."""
+    found: list[UUID] = []
+    cursor = None
+    while rows := subscription_rows_after(project_id, cursor, consumer=consumer, limit=CHUNK):
+        found += [pk for pk, patterns in rows if compile_patterns(patterns).fullmatch(event_type)]
+        if len(found) >= most or len(rows) < CHUNK:
+            break
+        cursor = rows[-1][0]
+    return found[:most]
 
 
 def claimable_ids() -> QuerySet[Destination, Any]:

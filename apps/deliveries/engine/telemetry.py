@@ -31,6 +31,9 @@ LOST = Counter("trunkline_attempts_lost", "Attempts whose lease ran out before t
 RESCUED = Counter("trunkline_deliveries_rescued", "Deliveries taken back from a crashed engine")
 FANNED_OUT = Counter("trunkline_deliveries_fanned_out", "Deliveries made by engines, of events that very many want")
 PRUNED = Counter("trunkline_events_pruned", "Events deleted because they were beyond their project's retention")
+FAN_OUTS = Gauge(
+    "trunkline_fan_outs_waiting", "Events whose deliveries engines have yet to make", multiprocess_mode="livemax"
+)
 OLDEST_DUE = Gauge(
     "trunkline_oldest_due_seconds", "How long the delivery due longest has waited", multiprocess_mode="livemax"
 )

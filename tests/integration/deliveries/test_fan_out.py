@@ -11,7 +11,9 @@ from apps.accounts.models import Project
 from apps.deliveries import fan_out
 from apps.deliveries.fan_out import INLINE, expand_next
 from apps.deliveries.models import Delivery, FanOut
+from apps.deliveries.selectors import fan_outs_waiting
 from apps.deliveries.services import event_replay
+from apps.deliveries.states import Edge, State
 from apps.destinations.models import Consumer, Destination
 from apps.destinations.services import destination_delete, destination_pause
 from apps.events.models import Event
@@ -20,6 +22,7 @@ from apps.kernel import bulk
 from apps.kernel.clock import now
 from tests.integration.cast import ACTOR, Caller, a_destination, caller
 from tests.integration.deliveries.engine_room import Running, attempted, watched_lines
+from tests.integration.staff import superuser
 from tests.integration.threads import at_once
 from tests.receiver import Receiver
 
@@ -142,9 +145,67 @@ def test_engines_at_once_share_it(owner: Caller) -> None:
 def test_a_replay_that_comes_first_is_not_in_the_way(owner: Caller) -> None:
     wanting = many(owner.project)
     event = publish(owner)
-    event_replay(event=event, destinations=[wanting[3], wanting[120]], actor=ACTOR)
+    event_replay(event=event, destination_ids=[wanting[3].pk, wanting[120].pk], actor=ACTOR)
     assert expand_all() == MANY - 2
     assert receivers(event) == Counter({one.pk: 1 for one in wanting})
+
+
+def replayed(owner: Caller, event: Event) -> None:
+    answer = owner.post(f"events/{event.public_id}/replay")
+    assert (answer.status, answer.body) == (202, {"data": []})
+    assert fan_outs_waiting() == 1
+
+
+def test_a_replay_to_many_is_left_to_the_engines_too(owner: Caller) -> None:
+    wanting = many(owner.project)
+    event = publish(owner)
+    expand_all()
+    rows, gone = Delivery.objects.filter(event=event), wanting[7].pk
+    rows.filter(destination=gone).delete()
+    rows.exclude(destination=wanting[8].pk).update(state=State.DELIVERED, finished_at=now(), failures=3)
+    replayed(owner, event)
+    assert not rows.filter(reason=Edge.REPLAYED).exists()
+    assert expand_all() == MANY - 1  # but for the one that waits anyhow
+    assert receivers(event) == Counter({one.pk: 1 for one in wanting})
+    assert set(rows.values_list("state", "failures")) == {(State.READY, 0)}
+    assert rows.filter(reason=Edge.REPLAYED).count() == MANY - 1
+
+
+def test_a_replay_of_what_is_still_being_made_begins_anew(owner: Caller) -> None:
+    wanting = many(owner.project)
+    event = publish(owner)
+    assert expand_next() == 40
+    Delivery.objects.filter(event=event).update(state=State.DEAD, finished_at=now())
+    replayed(owner, event)
+    assert expand_all() == MANY
+    assert receivers(event) == Counter({one.pk: 1 for one in wanting})
+
+
+def test_a_crash_in_a_replayed_chunk_undoes_it(owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanting = many(owner.project)
+    event = publish(owner)
+    expand_all()
+    Delivery.objects.filter(event=event).update(state=State.DEAD, finished_at=now())
+    replayed(owner, event)
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fan_out, "announce", die)
+        with pytest.raises(KeyboardInterrupt):
+            expand_next()
+    assert set(Delivery.objects.values_list("state", flat=True)) == {State.DEAD}
+    assert expand_all() == len(wanting)
+
+
+def test_the_admin_says_that_engines_replay_it(owner: Caller) -> None:
+    many(owner.project)
+    event = publish(owner)
+    assert superuser().act("events_event_replay", event) == [
+        f"{event.public_id}: the engines deliver it again, one after the other"
+    ]
+    expand_all()
 
 
 def test_a_running_engine_delivers_to_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,7 +182,7 @@ def test_what_is_gone_can_not_be_retried_cancelled_or_replayed(project: Project)
     with pytest.raises(NotFound), transaction.atomic():
         delivery_cancel(delivery=delivery, actor=ACTOR)
     with pytest.raises(NotFound), transaction.atomic():
-        event_replay(event=event, destinations=[destination], actor=ACTOR)
+        event_replay(event=event, destination_ids=[destination.pk], actor=ACTOR)
     assert not Delivery.objects.exists()
 
 
@@ -205,8 +205,8 @@ def test_at_the_same_moment_an_event_is_sent_again_or_gone_but_never_half(projec
 def _sending_again(delivery: Delivery, elsewhere: Destination) -> dict[str, Callable[[], object]]:
     return {
         "retry": lambda: delivery_retry(delivery=delivery, actor=ACTOR),
-        "replay": lambda: event_replay(event=delivery.event, destinations=[delivery.destination], actor=ACTOR),
-        "replay elsewhere": lambda: event_replay(event=delivery.event, destinations=[elsewhere], actor=ACTOR),
+        "replay": lambda: event_replay(event=delivery.event, destination_ids=[delivery.destination_id], actor=ACTOR),
+        "replay elsewhere": lambda: event_replay(event=delivery.event, destination_ids=[elsewhere.pk], actor=ACTOR),
     }
 
 

@@ -48,6 +48,18 @@ def test_a_changed_project_is_told_to_the_intake_and_the_trail(root: Person, pro
     assert actions() == {"project.changed"}
 
 
+def test_a_projects_retention(root: Person, project: Project) -> None:
+    page = "accounts_project_change"
+    root.post(page, project.pk, name="billing", retention_days="30", retention_events="1000", **NO_MEMBERS)
+    project.refresh_from_db()
+    assert (project.retention_days, project.retention_events) == (30, 1000)
+    refused = root.post(page, project.pk, name="billing", retention_days="36501", **NO_MEMBERS)
+    assert set(refused.context["adminform"].form.errors) == {"retention_days"}
+    root.post(page, project.pk, name="billing", **NO_MEMBERS)
+    project.refresh_from_db()
+    assert (project.retention_days, project.retention_events) == (None, None)
+
+
 def test_a_taken_name_is_an_error(root: Person, project: Project) -> None:
     assert root.post("accounts_project_add", name=project.name).context["adminform"].form.errors["name"]
 

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from apps.accounts.models import Project
 from apps.accounts.scopes import SCOPES
 from apps.accounts.selectors import api_key_principal
+from apps.audit.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -49,4 +50,23 @@ def test_for_people_it_says_that_the_key_is_shown_only_now() -> None:
 def test_a_name_that_is_none(name: str) -> None:
     with pytest.raises(CommandError):
         create_project(name)
+    assert not Project.objects.exists()
+
+
+def test_retention_of_a_new_project_and_of_one_that_exists() -> None:
+    create_project("billing", "--retention-days", "30")
+    made = Project.objects.get()
+    assert (made.retention_days, made.retention_events) == (30, None)
+    create_project("billing", "--retention-events", "1000")
+    create_project("billing")
+    made.refresh_from_db()
+    assert (made.retention_days, made.retention_events) == (30, 1000)
+    changed = AuditEntry.objects.get(action="project.changed")
+    assert (changed.target, changed.changes) == (made.public_id, {"retention_events": 1000})
+
+
+@pytest.mark.parametrize("days", ["-1", "36501"])
+def test_a_retention_that_is_none(days: str) -> None:
+    with pytest.raises(CommandError, match="retention_days"):
+        create_project("billing", "--retention-days", days)
     assert not Project.objects.exists()

@@ -61,7 +61,7 @@ def _by_orm(destination_ids: Collection[UUID]) -> dict[UUID, SealedTarget]:
     }
 
 
-@lru_cache(maxsize=4_000)
+@lru_cache(maxsize=16_384)
 def opened(destination_id: UUID, sealed: SealedTarget) -> Target:
     """What a sender needs of a destination, in the clear; raises Unsealable. The same object while nothing changes."""
     config = json.loads(unseal(sealed.config, purpose="config", row=destination_id))

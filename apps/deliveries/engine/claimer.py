@@ -21,13 +21,13 @@ class Catch:
     kept: Counter[UUID]  # the same without those given back: so many parcels there are
 
 
-def run_once(*, asked: Mapping[UUID, int], bytes_left: int, alone: bool, lease: timedelta) -> Catch:
-    """Claim and pack what is asked for; each must be settled before `lease` is over.
+def run_once(*, asked: Mapping[UUID, int], limit: int, bytes_left: int, alone: bool, lease: timedelta) -> Catch:
+    """Claim and pack what is asked for, at most `limit`; each must be settled before `lease` is over.
 
     What has no room is given back. `alone`: nothing else is held, so that one goes however large it is.
     """
     moment = now()
-    rows = store.claim(asked, now=moment, lease_until=moment + lease, bytes_left=bytes_left)
+    rows = store.claim(asked, limit=limit, now=moment, lease_until=moment + lease, bytes_left=bytes_left)
     kept = list(_fitting(rows, bytes_left, alone=alone))
     if len(kept) < len(rows):
         ids = {row.id for row in kept}

@@ -54,30 +54,32 @@ class Claiming:
         while not self._stopping:
             self._nudged.clear()
             self.hold.account(self.lanes)
-            asked = self.lanes.ask(self.hold.room(), time.monotonic())
-            if asked:
-                await self._claim(asked)
+            room = self.hold.room()
+            if asked := self.lanes.ask(room, time.monotonic()):
+                await self._claim(asked, room)
             else:
                 await self._wait()
 
-    async def _claim(self, asked: dict[UUID, int]) -> None:
-        catch = await patiently(lambda: self._catch(asked), pause=self.pace.after_fault)
+    async def _claim(self, asked: dict[UUID, int], room: int) -> None:
+        catch = await patiently(lambda: self._catch(asked, room), pause=self.pace.after_fault)
         if catch is None:  # they are due still
             self.lanes.wake(asked)
             return
-        self.lanes.gave(asked, catch.claimed, catch.kept, time.monotonic())
+        full = catch.claimed.total() >= room
+        self.lanes.gave(asked, catch.claimed, catch.kept, time.monotonic(), full=full)
         if not catch.parcels and catch.claimed:
             self.hold.typical_is(self.hold.bytes_left + 1)
         self.hold.take(catch.parcels)
         self._start()
-        if len(catch.parcels) < sum(asked.values()) // 2:
+        if len(catch.parcels) < min(room, sum(asked.values())) // 2:
             await asyncio.sleep(self.pace.gather)
 
-    async def _catch(self, asked: dict[UUID, int]) -> Catch:
+    async def _catch(self, asked: dict[UUID, int], room: int) -> Catch:
         hold = self.hold
         return await self.database.run(
             claimer.run_once,
             asked=asked,
+            limit=room,
             bytes_left=hold.bytes_left,
             alone=not hold.parcels,
             lease=self.pace.lease,

@@ -8,6 +8,8 @@ from uuid import UUID
 from apps.deliveries.policy.fairness import NEW, Standing, judged, window
 
 CHUNK = 16  # deliveries: taking fewer from many destinations at once costs more than taking turns
+MOST_ASKED = 500  # destinations of one claim
+LEAST_YIELD = 1 / 16
 MOST_REMEMBERED = 10_000  # destinations whose standing is kept
 
 
@@ -20,6 +22,7 @@ class Lanes:
         self._held: Counter[UUID] = Counter()
         self._standing: OrderedDict[UUID, Standing] = OrderedDict()
         self._resting: dict[UUID, float] = {}  # until when
+        self._yield = 1.0  # deliveries that claims bring of late for each that is asked for
 
     def wake(self, destination_ids: Iterable[UUID]) -> None:
         """These have something due."""
@@ -27,16 +30,20 @@ class Lanes:
             self._due.setdefault(destination_id)
 
     def ask(self, room: int, now: float) -> dict[UUID, int]:
-        """What to claim next, within `room`. Their turn is over with this, until `gave` or a wake-up renews it."""
+        """What to claim next to fill `room`. Their turn is over with this, until `gave` or a wake-up renews it.
+
+        Where destinations have but few each, more is asked for than there is room: the claim must mind the room, too.
+        """
         self._end_rests(now)
+        hoped = float(room)
         asked: dict[UUID, int] = {}
         chunk = max(CHUNK, room // max(1, len(self._due)))
         for destination_id in self._due:
-            if room <= 0:
+            if hoped <= 0 or len(asked) >= MOST_ASKED:
                 break
             if wanted := min(chunk, room, self._allowed(destination_id)):
                 asked[destination_id] = wanted
-                room -= wanted
+                hoped -= wanted * self._yield
         for destination_id in asked:
             del self._due[destination_id]
         return asked
@@ -47,14 +54,27 @@ class Lanes:
         allowed = window(self._standing.get(destination_id, NEW), places=self.places)
         return max(0, allowed - self._held[destination_id])
 
-    def gave(self, asked: Mapping[UUID, int], claimed: Counter[UUID], kept: Counter[UUID], now: float) -> None:
-        """What a claim brought: whoever gave all that was asked for may have more."""
+    def gave(
+        self, asked: Mapping[UUID, int], claimed: Counter[UUID], kept: Counter[UUID], now: float, *, full: bool = False
+    ) -> None:
+        """What a claim brought: whoever gave all that was asked for may have more.
+
+        `full`: the room was, so those it did not come to are due as before, and first in turn.
+        """
         self._held.update(kept)
+        if asked:
+            self._learn(claimed.total() / sum(asked.values()), full=full)
         for destination_id, wanted in asked.items():
-            if claimed[destination_id] >= wanted:
+            if full or claimed[destination_id] >= wanted:
                 self._due.setdefault(destination_id)
+            if full and not claimed[destination_id]:
+                self._due.move_to_end(destination_id, last=False)
             if rest := self._standing.get(destination_id, NEW).rest:
                 self._resting[destination_id] = now + rest
+
+    def _learn(self, seen: float, *, full: bool) -> None:
+        wanted = 2 * self._yield if full else (self._yield + seen) / 2
+        self._yield = min(1.0, max(LEAST_YIELD, wanted))
 
     def ended(self, destination_id: UUID, *, quick: int = 0, slow: int = 0, failed: int = 0) -> None:
         """So many of its deliveries are not held any more."""

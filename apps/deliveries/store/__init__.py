@@ -55,13 +55,19 @@ def oldest_due(*, now: datetime) -> datetime | None:
     return found
 
 
-def claim(asked: Mapping[UUID, int], *, now: datetime, lease_until: datetime, bytes_left: int) -> list[Claimed]:
+def claim(
+    asked: Mapping[UUID, int], *, limit: int, now: datetime, lease_until: datetime, bytes_left: int
+) -> list[Claimed]:
     """Take due deliveries, for each destination as many as asked for, longest due first, with their events.
+
+    With `limit` of them it ends, whatever the destinations that it has not come to have.
 
     Data comes along for as many as have `bytes_left` together, and in any case for one. Destinations that rest are
     passed over; of deleted ones they are taken, to be cancelled. Engines beside this one skip the rows locked here.
     """
-    claimed: list[Claimed] = _statements().claim(asked, now=now, lease_until=lease_until, bytes_left=bytes_left)
+    claimed: list[Claimed] = _statements().claim(
+        asked, limit=limit, now=now, lease_until=lease_until, bytes_left=bytes_left
+    )
     return claimed
 
 

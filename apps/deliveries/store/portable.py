@@ -47,10 +47,12 @@ def oldest_due(*, now: datetime) -> datetime | None:
     return each.filter(since__isnull=False).order_by("since").values_list("since", flat=True).first()
 
 
-def claim(asked: Mapping[UUID, int], *, now: datetime, lease_until: datetime, bytes_left: int) -> list[Claimed]:
+def claim(
+    asked: Mapping[UUID, int], *, limit: int, now: datetime, lease_until: datetime, bytes_left: int
+) -> list[Claimed]:
     with transaction.atomic():
         claim_id = new_uuid()
-        events = {pk: event_id for lane in _locked(asked, now) for pk, event_id in lane}
+        events = dict(_locked(asked, now, limit))
         ids = list(_fitting(events, bytes_left))
         Delivery.objects.filter(pk__in=ids).update(
             state=advance(State.READY, Edge.CLAIMED), reason=Edge.CLAIMED, claim=claim_id, lease_until=lease_until
@@ -59,13 +61,16 @@ def claim(asked: Mapping[UUID, int], *, now: datetime, lease_until: datetime, by
     return list(_with_events(rows))
 
 
-def _locked(asked: Mapping[UUID, int], now: datetime) -> Iterator[Iterable[Pair]]:
+def _locked(asked: Mapping[UUID, int], now: datetime, left: int) -> Iterator[Pair]:
     """Ids of deliveries and their events, a lane at a time; SQLite has one writer at a time anyhow."""
     wanted = claimable_ids().filter(pk__in=list(asked)).values_list("pk", flat=True)
     for destination_id in list(wanted):
         due = Delivery.objects.filter(destination=destination_id, state=State.READY, due_at__lte=now)
         locked = due.order_by("due_at").select_for_update(skip_locked=True)
-        yield locked.values_list("pk", "event_id")[: asked[destination_id]]
+        rows = list(locked.values_list("pk", "event_id")[: min(left, asked[destination_id])])
+        yield from rows
+        if (left := left - len(rows)) <= 0:
+            return
 
 
 def _fitting(events: Mapping[UUID, UUID], bytes_left: int) -> Iterator[UUID]:

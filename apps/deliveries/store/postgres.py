@@ -50,7 +50,7 @@ WITH asked AS (
         SELECT d.id FROM deliveries_delivery d
         WHERE d.state = 'ready' AND d.destination_id = asked.destination_id AND d.due_at <= %(now)s
         ORDER BY d.due_at LIMIT asked.wanted FOR UPDATE SKIP LOCKED
-    ) ready
+    ) ready LIMIT %(limit)s
 ), claimed AS (
     UPDATE deliveries_delivery SET state = 'sending', reason = 'claimed', claim = %(claim)s, lease_until = %(until)s
     WHERE id = ANY(ARRAY(SELECT id FROM due))
@@ -119,8 +119,11 @@ def oldest_due(*, now: datetime) -> datetime | None:
     return found
 
 
-def claim(asked: Mapping[UUID, int], *, now: datetime, lease_until: datetime, bytes_left: int) -> list[Claimed]:
+def claim(
+    asked: Mapping[UUID, int], *, limit: int, now: datetime, lease_until: datetime, bytes_left: int
+) -> list[Claimed]:
     values = {
+        "limit": limit,
         "destinations": arrays.ids(asked),
         "wanted": arrays.ints(asked.values()),
         "claim": new_uuid(),

@@ -26,6 +26,7 @@ LEASE = timedelta(seconds=60)
 
 
 MUCH = 1_000_000
+ALL = 1_000
 
 
 def claim(limit: int = 100, *destinations: Destination, bytes_left: int = MUCH) -> list[Claimed]:
@@ -33,7 +34,7 @@ def claim(limit: int = 100, *destinations: Destination, bytes_left: int = MUCH) 
     ids = [one.pk for one in destinations] or list(Destination.objects.values_list("pk", flat=True))
     moment = now()
     asked = dict.fromkeys(ids, limit)
-    return store.claim(asked, now=moment, lease_until=moment + LEASE, bytes_left=bytes_left)
+    return store.claim(asked, limit=ALL, now=moment, lease_until=moment + LEASE, bytes_left=bytes_left)
 
 
 def due(project: Project, destination: Destination, at: datetime | None = None) -> UUID:
@@ -44,7 +45,7 @@ def due(project: Project, destination: Destination, at: datetime | None = None) 
 def test_what_is_claimed_is_held_until_the_lease_ends(project: Project) -> None:
     destination = a_destination(project)
     pk, moment = due(project, destination), now()
-    [claimed] = store.claim({destination.pk: 10}, now=moment, lease_until=moment + LEASE, bytes_left=MUCH)
+    [claimed] = store.claim({destination.pk: 10}, limit=ALL, now=moment, lease_until=moment + LEASE, bytes_left=MUCH)
     row = Delivery.objects.get()
     assert (row.pk, row.state, row.reason, row.lease_until) == (pk, State.SENDING, Edge.CLAIMED, moment + LEASE)
     assert row.claim == claimed.claim is not None
@@ -131,9 +132,19 @@ def test_each_destination_gives_what_it_is_asked_for(project: Project) -> None:
         due(project, destination)
     moment = now()
     asked = {one.pk: 1, two.pk: 3}
-    claimed = store.claim(asked, now=moment, lease_until=moment + LEASE, bytes_left=MUCH)
+    claimed = store.claim(asked, limit=ALL, now=moment, lease_until=moment + LEASE, bytes_left=MUCH)
     assert Counter(row.destination_id for row in claimed) == asked
     assert Delivery.objects.filter(state=State.SENDING).count() == 4
+
+
+@pytest.mark.django_db
+def test_a_claim_ends_where_it_is_told_to(project: Project) -> None:
+    several = [a_destination(project) for _ in range(4)]
+    for destination in several * 2:
+        due(project, destination)
+    asked, moment = {one.pk: 2 for one in several}, now()
+    claimed = store.claim(asked, limit=5, now=moment, lease_until=moment + LEASE, bytes_left=MUCH)
+    assert len(claimed) == Delivery.objects.filter(state=State.SENDING).count() == 5
 
 
 @pytest.mark.django_db

@@ -28,7 +28,7 @@ def fill(destination: Destination, count: int, size: int = 10) -> None:
 
 def take(*asked: tuple[Destination, int], bytes_left: int = MUCH, alone: bool = False) -> Catch:
     wanted = {destination.pk: count for destination, count in asked}
-    return run_once(asked=wanted, bytes_left=bytes_left, alone=alone, lease=LEASE)
+    return run_once(asked=wanted, limit=1_000, bytes_left=bytes_left, alone=alone, lease=LEASE)
 
 
 def waiting() -> int:

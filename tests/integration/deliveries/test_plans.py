@@ -72,6 +72,7 @@ def claim() -> str:
         "now": now(),
         "until": now(),
         "bytes": 1_000_000,
+        "limit": SET,
     }
     return plan(postgres.CLAIM, values)
 

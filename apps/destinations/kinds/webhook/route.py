@@ -10,7 +10,7 @@ from apps.destinations.egress import EgressPolicy, Resolution
 from apps.destinations.egress.resolver import ADDRESS_REFUSED
 from apps.destinations.kinds.webhook.config import faults_in
 
-MOST_ROUTES = 8192
+MOST_ROUTES = 16_384  # some 2 kB each
 USER_AGENT = "Trunkline/0.1.0"
 
 

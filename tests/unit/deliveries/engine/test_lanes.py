@@ -122,3 +122,42 @@ def test_never_more_than_there_is_room_for(rounds: list[tuple[UUID, int, bool]])
         assert max(held.values(), default=0) <= most(PLACES)
         if count := held.pop(destination_id, 0):
             found.ended(destination_id, quick=count if good else 0, failed=0 if good else count)
+
+
+def test_where_each_has_but_one_more_are_asked_than_there_is_room() -> None:
+    found = lanes(*map(UUID, many(2_000)))
+    room, asked = PLACES, dict[UUID, int]()
+    for _ in range(8):
+        asked = found.ask(room, 0.0)
+        found.gave(asked, Counter(dict.fromkeys(asked, 1)), Counter(), 0.0)
+    assert len(asked) > 100
+    assert sum(asked.values()) > room
+
+
+def test_those_a_full_claim_did_not_come_to_are_first_in_turn() -> None:
+    found = lanes(ONE, TWO, THREE)
+    asked = found.ask(PLACES, 0.0)
+    found.gave(asked, Counter({ONE: asked[ONE]}), Counter(), 0.0, full=True)
+    assert [*found.ask(PLACES, 0.0)][-1] == ONE
+
+
+def test_every_one_is_served_however_claims_are_cut_short() -> None:
+    """The database takes them in an order of its own, here the worst: always the smallest ids first."""
+    ids = [UUID(int=number) for number in range(1, 301)]
+    found, left = lanes(*ids), Counter(dict.fromkeys(ids, 4))
+    for _ in range(2_000):
+        asked, room = found.ask(20, 0.0), 20
+        claimed = Counter[UUID]()
+        for one in sorted(asked):
+            claimed[one] = min(asked[one], left[one], room - claimed.total())
+        found.gave(asked, +claimed, +claimed, 0.0, full=claimed.total() >= room)
+        left -= claimed
+        for one in +claimed:
+            found.ended(one, quick=claimed[one])
+        if not left:
+            return
+    raise AssertionError(f"{len(left)} were never served")
+
+
+def many(count: int) -> list[str]:
+    return [f"{number:032x}" for number in range(1, count + 1)]

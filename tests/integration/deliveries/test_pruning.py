@@ -1,7 +1,7 @@
 """Retention: what is beyond it goes, whole; what still has something to send stays; nobody's race is lost."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from io import StringIO
 from uuid import UUID
@@ -208,6 +208,31 @@ def _sending_again(delivery: Delivery, elsewhere: Destination) -> dict[str, Call
         "replay": lambda: event_replay(event=delivery.event, destination_ids=[delivery.destination_id], actor=ACTOR),
         "replay elsewhere": lambda: event_replay(event=delivery.event, destination_ids=[elsewhere.pk], actor=ACTOR),
     }
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.database("postgresql", "mysql")  # SQLite has one writer at a time anyhow
+@pytest.mark.parametrize("again", ["retry", "replay", "replay elsewhere"])
+def test_what_is_sent_again_between_the_look_and_the_lock_stays(
+    project: Project, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    delivery, elsewhere = finished(old_event(project)), a_destination(project)
+    look, looks = pruning.unfinished, []
+
+    def looked(event_ids: Collection[UUID]) -> set[UUID]:
+        found = look(event_ids)
+        looks.append(found)
+        if len(looks) == 1:
+            [error] = at_once([lambda: _sending_again(delivery, elsewhere)[again]() and None])
+            assert error is None
+        return found
+
+    monkeypatch.setattr(pruning, "unfinished", looked)
+    prune_all()
+    assert looks[:2] == [set(), {delivery.event_id}]
+    assert Event.objects.get().pk == delivery.event_id
+    assert Delivery.objects.filter(state=State.READY).count() == 1
+    assert Delivery.objects.filter(pk=delivery.pk).exists()
 
 
 @pytest.mark.django_db(transaction=True)

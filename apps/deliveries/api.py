@@ -19,6 +19,7 @@ from apps.events.selectors import events
 from apps.kernel.errors import Fault, Invalid
 from apps.kernel.serializers import PublicIdField, StrictSerializer
 from apps.kernel.views import ProjectViewSet
+from apps.kernel.walks import led_by
 
 
 class DeliverySerializer(serializers.Serializer[Any]):
@@ -103,7 +104,7 @@ class EventDeliveriesViewSet(ProjectViewSet[Event]):
 
     @extend_schema(operation_id="events_deliveries_list", filters=False)
     def list(self, request: Request, pk: str) -> Response:
-        found = selectors.deliveries(principal_of(request).project).filter(event=self.row())
+        found = led_by(selectors.deliveries(principal_of(request).project), "event_id", self.row().pk)
         return self.page(DeliverySerializer, found)
 
     @extend_schema(request=ReplaySerializer, responses={202: DeliverySerializer(many=True)})

@@ -8,13 +8,14 @@ from apps.accounts.models import Project
 from apps.deliveries import store
 from apps.deliveries.models import Attempt, Delivery, EngineHeartbeat, FanOut
 from apps.kernel.clock import now
+from apps.kernel.walks import led_by
 
 MOST_COUNTED = 1_000
 ENGINE_IS_LOST_AFTER = timedelta(seconds=30)
 
 
 def deliveries(project: Project) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(project=project)
+    return led_by(Delivery.objects.all(), "project_id", project.pk)
 
 
 def attempts(delivery: Delivery) -> QuerySet[Attempt]:

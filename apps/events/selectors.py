@@ -13,6 +13,7 @@ from apps.accounts.models import Project
 from apps.events.models import Event, EventType, IdempotencyKey, SchemaVersion
 from apps.events.store import key_hash
 from apps.kernel.remembered import WeighedCache
+from apps.kernel.walks import led_by
 
 MOST_TEXTS, MOST_TEXT_BYTES = 2_000, 32_000_000  # of schemas remembered, in each process
 
@@ -47,7 +48,7 @@ def newest_schema_now(event_type_id: UUID) -> SchemaVersion | None:
 
 
 def events(project: Project) -> QuerySet[Event]:
-    return Event.objects.filter(project=project)
+    return led_by(Event.objects.all(), "project_id", project.pk)
 
 
 def events_keyed(project_ids: Iterable[UUID], key: str) -> list[UUID]:

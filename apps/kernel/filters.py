@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
+from uuid import UUID
 
 import django_filters
 from django import forms
@@ -17,6 +18,7 @@ from rest_framework.views import APIView
 from apps.kernel import ids
 from apps.kernel.errors import Fault, Invalid
 from apps.kernel.rest import as_problem
+from apps.kernel.walks import led_by
 
 APART = timedelta(seconds=10)
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # before it no UUIDv7 has a time
@@ -50,7 +52,8 @@ class WalkedFilters(django_filters.FilterSet):
     def along(self, rows: QuerySet[Any]) -> QuerySet[Any] | None:
         """The rows to be read; None where they are no more than those that are found."""
         chosen = {name: value for name, value in self.form.cleaned_data.items() if value not in EMPTY_VALUES}
-        by_index = {name for name, value in chosen.items() if self.is_indexed(name, value)}
+        indexed = [name for name, value in chosen.items() if self.is_indexed(name, value)]
+        by_index = set(indexed[:1])  # no index has two of them
         for name, value in chosen.items():
             one = self.filters[name]
             if name in by_index:
@@ -69,17 +72,21 @@ def along(rows: QuerySet[Any], request: Any, view: Any) -> QuerySet[Any] | None:
 class PublicIdFilter(django_filters.CharFilter):
     """`?destination=dst_…`; an id of another kind finds nothing."""
 
-    def __init__(self, prefix: str, field_name: str, **kwargs: Any) -> None:
+    def __init__(self, prefix: str, field_name: str, *, leads: bool = False, **kwargs: Any) -> None:
         super().__init__(field_name=field_name, **kwargs)
-        self.prefix = prefix
+        self.prefix, self.leads = prefix, leads  # whether an index begins with it, see `led_by`
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if not value:
             return qs
         try:
-            return qs.filter(**{str(self.field_name): ids.decode(self.prefix, value)})
+            return self.by_id(qs, ids.decode(self.prefix, value))
         except ids.InvalidId:
             return qs.none()
+
+    def by_id(self, rows: QuerySet[Any], pk: UUID) -> QuerySet[Any]:
+        name = str(self.field_name)
+        return led_by(rows, name, pk) if self.leads else rows.filter(**{name: pk})
 
 
 class MomentField(IsoDateTimeField):

@@ -1,7 +1,7 @@
 """Pages by cursor over UUIDv7 ids: a page costs the same wherever it is, and nothing is ever counted."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from apps.kernel.errors import Fault, Invalid
-from apps.kernel.walks import end_of_walk, up_to
+from apps.kernel.walks import end_of_walk, order_of, up_to
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 250
 ORDERINGS = {"created_at": "pk", "-created_at": "-pk"}
@@ -26,9 +26,10 @@ class CursorPages(BasePagination):
         self, queryset: Any, request: Request, view: APIView | None = None, *, along: QuerySet[Any] | None = None
     ) -> list[Any]:
         """`along`: the rows to be read to find those of `queryset`, where they are more; then a page may be short."""
-        limit, order = _limit(request), _ordering(request)
+        limit = _limit(request)
+        order = order_of(queryset if along is None else along, _ordering(request) == "-pk")
         end = None if along is None else end_of_walk(_beyond_cursor(along, request, order), order)
-        rows = list(up_to(_beyond_cursor(queryset, request, order), end, order).order_by(order)[: limit + 1])
+        rows = list(up_to(_beyond_cursor(queryset, request, order), end, order).order_by(*order)[: limit + 1])
         last = rows[limit - 1].pk if len(rows) > limit else end
         self.next = _next_url(request, last) if last else None
         return rows[:limit]
@@ -72,9 +73,9 @@ def _ordering(request: Request) -> str:
     return ORDERINGS[text]
 
 
-def _beyond_cursor(rows: QuerySet[Any], request: Request, order: str) -> QuerySet[Any]:
+def _beyond_cursor(rows: QuerySet[Any], request: Request, order: Sequence[str]) -> QuerySet[Any]:
     cursor = request.query_params.get("cursor")
-    comparison = "pk__lt" if order == "-pk" else "pk__gt"
+    comparison = "pk__lt" if order[-1] == "-pk" else "pk__gt"
     return rows.filter(**{comparison: _decoded(cursor)}) if cursor else rows
 
 

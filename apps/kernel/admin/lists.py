@@ -63,8 +63,8 @@ class KeysetChangeList(ChangeList):
         beyond = {f"{key}__lt": cursor} if cursor else {}
         try:
             along = self._along(request)
-            end = None if along is None else end_of_walk(along.filter(**beyond), f"-{key}")
-            rows = up_to(self.queryset.filter(**beyond), end, f"-{key}")
+            end = None if along is None else end_of_walk(along.filter(**beyond), (f"-{key}",))
+            rows = up_to(self.queryset.filter(**beyond), end, (f"-{key}",))
             keys = list(rows.values_list("pk", flat=True)[: self.list_per_page + 1])
         except (ValueError, ValidationError) as error:
             raise IncorrectLookupParameters(error) from error

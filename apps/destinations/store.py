@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import psycopg
 from django.db import connection
 
 from apps.destinations.kinds import Target
@@ -43,9 +44,9 @@ def sealed_targets(destination_ids: Collection[UUID]) -> dict[UUID, SealedTarget
 
 
 def _by_statement(destination_ids: Collection[UUID]) -> dict[UUID, SealedTarget]:
-    with connection.cursor() as cursor:
-        cursor.execute(TARGETS, [now(), list(destination_ids)])
-        rows: list[Any] = cursor.fetchall()
+    connection.ensure_connection()  # and past Django's cursor, which would put every id into the statement's text
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        rows: list[Any] = cursor.execute(TARGETS.encode(), [now(), list(destination_ids)], binary=True).fetchall()
     return {
         pk: SealedTarget(kind, deleted, config, tuple(zip(ids or (), texts or (), strict=True)))
         for pk, kind, deleted, config, ids, texts in rows

@@ -35,15 +35,15 @@ class Lanes:
         Where destinations have but few each, more is asked for than there is room: the claim must mind the room, too.
         """
         self._end_rests(now)
-        hoped = float(room)
+        left = room / self._yield
         asked: dict[UUID, int] = {}
         chunk = max(CHUNK, room // max(1, len(self._due)))
         for destination_id in self._due:
-            if hoped <= 0 or len(asked) >= MOST_ASKED:
+            if left < 1 or len(asked) >= MOST_ASKED:
                 break
-            if wanted := min(chunk, room, self._allowed(destination_id)):
+            if wanted := min(chunk, int(left), self._allowed(destination_id)):
                 asked[destination_id] = wanted
-                hoped -= wanted * self._yield
+                left -= wanted
         for destination_id in asked:
             del self._due[destination_id]
         return asked

@@ -68,6 +68,7 @@ def _head(url: Url, custom: Mapping[str, str]) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
+@lru_cache(MOST_ROUTES)
 def _judged(address: str, policy: EgressPolicy) -> Resolution:
     if rule := policy.refusal(address):
         return Resolution(error=ADDRESS_REFUSED, detail=f"{address}: {rule}")

@@ -17,7 +17,7 @@ def main() -> None:
         load()
     except EnvironmentFaults as faults:
         raise SystemExit(str(faults)) from None
-    if sys.argv[1:2] in (["serve"], ["demo"]):
+    if sys.argv[1:2] in (["serve"], ["demo"], ["run_intake"], ["run_control"]):
         share_metrics()
     from django.core.management import execute_from_command_line
 

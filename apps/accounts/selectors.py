@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -60,10 +59,6 @@ def project_by_name_or_id(text: str) -> Project | None:
         return Project.objects.filter(pk=decode("prj", text)).first() or project_named(text)
     except InvalidId:
         return project_named(text)
-
-
-def project_by_id(project_id: UUID) -> Project:
-    return Project.objects.get(pk=project_id)
 
 
 def api_keys(project: Project) -> QuerySet[ApiKey]:

@@ -99,8 +99,3 @@ def with_newest_version(types: QuerySet[EventType]) -> QuerySet[EventType]:
     """For lists: each type with `newest`, without reading any schema."""
     newest = SchemaVersion.objects.filter(event_type=OuterRef("pk")).order_by("-version")
     return types.annotate(newest=Subquery(newest.values("version")[:1]))
-
-
-def events_by_id(event_ids: Iterable[UUID]) -> QuerySet[Event]:
-    """These events, of whatever project, with their data: for the engine."""
-    return Event.objects.filter(pk__in=list(event_ids))

@@ -71,6 +71,11 @@ IDEMPOTENCY = OpenApiParameter(
 )
 ATOMIC = OpenApiParameter("atomic", OpenApiTypes.BOOL, description="true: all events or none", default=False)
 
+SHED: dict[int, Any] = {
+    429: OpenApiResponse(description="Too much of this project is on its way in; come back as `Retry-After` says"),
+    503: OpenApiResponse(description="Overloaded, or the database is away; come back as `Retry-After` says"),
+}
+
 PUBLISH: dict[str, Any] = {
     "operation_id": "events_publish",
     "summary": "Publish an event",
@@ -80,7 +85,7 @@ PUBLISH: dict[str, Any] = {
         "application/json": OpenApiRequest(EVENT, examples=[OpenApiExample("An invoice", EVENT_EXAMPLE)]),
         "application/cloudevents+json": CLOUDEVENT,
     },
-    "responses": {202: OpenApiResponse(ACCEPTED, "Committed")},
+    "responses": {202: OpenApiResponse(ACCEPTED, "Committed"), **SHED},
 }
 PUBLISH_BATCH: dict[str, Any] = {
     "operation_id": "events_publish_batch",
@@ -92,5 +97,5 @@ PUBLISH_BATCH: dict[str, Any] = {
         ),
         "application/cloudevents-batch+json": {"type": "array", "items": CLOUDEVENT},
     },
-    "responses": {202: OpenApiResponse(RESULTS, "One result per event, in order")},
+    "responses": {202: OpenApiResponse(RESULTS, "One result per event, in order"), **SHED},
 }

@@ -5,6 +5,7 @@ Problem
 ├── Unauthenticated 401  no valid credentials
 ├── Forbidden 403        a scope or role is missing
 ├── NotFound 404         not there, or not yours
+├── TooSlow 408          did not come in whole in time
 ├── Conflict 409         not in this state
 ├── LengthRequired 411   a body of unknown length
 ├── TooLarge 413         over a limit in bytes
@@ -84,6 +85,10 @@ class Forbidden(Problem):
 
 class NotFound(Problem):
     status, title, code = 404, "Not found", "not_found"
+
+
+class TooSlow(Problem):
+    status, title, code = 408, "Request timeout", "too_slow"
 
 
 class Conflict(Problem):

@@ -12,6 +12,8 @@ from apps.kernel.errors import Malformed, NotFound, Problem, Unauthenticated
 from apps.kernel.rest import problem_page
 from apps.ops import health
 
+METRICS_REFUSED = "send the token as a bearer token"
+
 
 def healthz(request: HttpRequest) -> JsonResponse:
     """This process is alive; asks nothing of anybody else."""
@@ -31,14 +33,21 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format, over all processes of this group."""
+    if not may_see_metrics(request.headers.get("authorization", "")):
+        return problem_page(request, Unauthenticated(METRICS_REFUSED))
+    return HttpResponse(metrics_text(), content_type=CONTENT_TYPE_LATEST)
+
+
+def may_see_metrics(authorization: str) -> bool:
+    """Everybody, unless a token is set."""
     token = settings.METRICS_TOKEN
-    if token and not _bears(request, token.get_secret_value()):
-        return problem_page(request, Unauthenticated("send the metrics token as a bearer token"))
-    return HttpResponse(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+    expected = f"Bearer {token.get_secret_value()}" if token else authorization
+    return hmac.compare_digest(authorization.encode(), expected.encode())
 
 
-def _bears(request: HttpRequest, token: str) -> bool:
-    return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode())
+def metrics_text() -> bytes:
+    """Over all processes of this group."""
+    return generate_latest(_registry())
 
 
 def _registry() -> CollectorRegistry:

@@ -112,6 +112,13 @@ def test_both_doors_say_the_same(project: Project, name: str) -> None:
     assert shown(lane) == shown(rest)
 
 
+def test_they_are_two_doors(project: Project) -> None:
+    """Django's middleware leaves its mark on each answer; the lane has none."""
+    for call in (Call(event()), Call(batch(GOOD), BATCH), Call(event(b"1,"))):
+        lane, rest = sent(project, call, {}), sent(project, call, BY_REST)
+        assert (lane.headers["x-frame-options"], rest.headers["x-frame-options"]) == (None, "DENY")
+
+
 @pytest.mark.parametrize("path", [EVENTS, BATCH])
 def test_a_key_that_may_only_look(project: Project, path: str) -> None:
     made = project.client.post(f"{API}/api-keys", {"name": "looks", "scopes": ["events:read"]}).json

@@ -11,10 +11,6 @@ class Retention:
     days: int | None
     events: int | None
 
-    @property
-    def keeps_all(self) -> bool:
-        return self.days is None and self.events is None
-
 
 def retention_of(days: int | None, events: int | None, *, default_days: int) -> Retention:
     """From a project's columns, where empty is the installation's default and 0 is for ever."""

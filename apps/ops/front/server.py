@@ -6,10 +6,13 @@ import socket
 import sys
 from typing import Any
 
+import msgspec
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from apps.ops.front.app import Front, nothing_else
+from apps.kernel.errors import Problem, TooSlow, Unavailable
+from apps.kernel.rest import PROBLEM_JSON
+from apps.ops.front.app import Front
 from apps.ops.front.forward import Forward
 
 GRACE = 20  # seconds for requests under way at shutdown
@@ -17,8 +20,22 @@ KEEP_ALIVE = 75  # seconds; longer than the usual load balancer's, so that it is
 MOST_CONNECTIONS = 4_096  # each may hold 64 kB that nobody has asked for yet; beyond them the answer is 503
 LARGEST_HEAD = 64 * 1024  # bytes
 PATIENCE = 30.0  # seconds for a request to come in whole
-LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 SWITCH = 0.0005  # seconds that one thread may keep the others waiting: those of the database wait for little else
+
+
+def _last_words(reason: str, problem: Problem) -> bytes:
+    """An answer where no application is asked, after which the connection is closed."""
+    body = msgspec.json.encode(problem.as_dict())
+    head = f"HTTP/1.1 {problem.status} {reason}\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\n"
+    more = "".join(f"{name.lower()}: {value}\r\n" for name, value in problem.headers.items())
+    return f"{head}{more}connection: close\r\n\r\n".encode() + body
+
+
+LATE = _last_words("Request Timeout", TooSlow(f"the request did not come in whole within {PATIENCE:g} seconds"))
+FULL = _last_words(
+    "Service Unavailable",
+    Unavailable("too many connections are open; try again", code="overloaded", headers={"Retry-After": "1"}),
+)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -27,6 +44,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._head, self._late = 0, self.loop.call_later(PATIENCE, self._give_up)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.write(FULL)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._late.cancel()
@@ -78,7 +98,7 @@ def run_front(listening: socket.socket, control: str | None) -> None:
     sys.setswitchinterval(SWITCH)
     _allow_files()
     config = Config(
-        Front(Forward(control) if control else nothing_else),
+        Front(Forward(control) if control else None),
         http=BoundedProtocol,
         loop="uvloop",
         ws="none",
@@ -87,7 +107,6 @@ def run_front(listening: socket.socket, control: str | None) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )

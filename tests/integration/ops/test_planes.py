@@ -30,8 +30,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 EVENT = b'{"type": "invoice.paid", "data": {"n": 1}}'
 
 
-def call(port: int, path: str, key: str, body: bytes | None = EVENT) -> tuple[int, Any]:
-    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+def call(port: int, path: str, key: str, body: bytes | None = EVENT, **more: str) -> tuple[int, Any]:
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json", **more}
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
@@ -67,7 +67,11 @@ def test_the_data_plane_alone_takes_events_and_nothing_else() -> None:
         assert call(port, "/api/v1/events", key, None)[0] == 404
         assert call(port, "/admin/", key, None)[0] == 404
         assert call(port, "/healthz", "", None) == (200, {"status": "ok"})
-    assert Event.objects.count() == Delivery.objects.count() == 3
+        assert call(port, "/api/v1/events", key, Origin="https://elsewhere.example")[0] == 202
+        time.sleep(0.2)  # counted together with the log lines, which are gathered for a moment
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as page:
+            assert b'trunkline_events_total{result="accepted"} 4.0' in page.read()
+    assert Event.objects.count() == Delivery.objects.count() == 4
     assert Event.objects.order_by("pk")[0].public_id == answer["id"]
 
 

@@ -10,6 +10,7 @@ STATUSES = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.TooSlow: 408,
     errors.Conflict: 409,
     errors.LengthRequired: 411,
     errors.TooLarge: 413,

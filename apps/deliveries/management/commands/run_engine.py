@@ -18,7 +18,7 @@ from apps.deliveries.engine.pace import Pace
 class Command(BaseCommand):
     help = (
         "Run a delivery engine until SIGTERM or SIGINT. Run as many as you like, on as many machines: "
-        "they share the work, and no attempt is made twice."
+        "they share the work, and no two hold the same delivery."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

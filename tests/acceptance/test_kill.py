@@ -13,7 +13,8 @@ from tests.acceptance.traffic import Traffic
 from tests.acceptance.waiting import eventually
 from tests.receiver import Receiver
 
-HELD = 16  # deliveries an engine has in flight at most: what one kill can make arrive twice
+PLACES = 16  # deliveries an engine has in flight at most
+HELD = 2 * PLACES  # what one kill can make arrive twice: those, and the ones that ended and wait to be written
 LEASE = 30  # seconds until a dead engine's deliveries are taken back
 SETTLED = LEASE + 30.0  # seconds from the last kill until all is delivered
 EVENTS = 50  # between two kills
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture
 def installation(install: Installer) -> Installation:
-    return install(**LOOPBACK, TRUNKLINE_LEASE_SECONDS=str(LEASE), TRUNKLINE_ENGINE_CONCURRENCY=str(HELD))
+    return install(**LOOPBACK, TRUNKLINE_LEASE_SECONDS=str(LEASE), TRUNKLINE_ENGINE_CONCURRENCY=str(PLACES))
 
 
 @pytest.fixture

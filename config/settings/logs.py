@@ -54,6 +54,7 @@ def _dict_config(environment: Environment) -> dict[str, Any]:
             # One line a request and one an event is enough: `request_started` only repeats it.
             "django_structlog.middlewares.request": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
+            "uvicorn": {"level": "WARNING"},  # its server and its application come and go with ours
         },
     }
 

@@ -10,6 +10,7 @@ import msgspec
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from apps.kernel.collector import spare_the_collector
 from apps.kernel.errors import Problem, TooSlow, Unavailable
 from apps.kernel.rest import PROBLEM_JSON
 from apps.ops.front.app import Front
@@ -96,6 +97,7 @@ def _allow_files() -> None:
 def run_front(listening: socket.socket, control: str | None) -> None:
     """Serve until told to stop; `control` is the Unix socket of the control plane, where there is one."""
     sys.setswitchinterval(SWITCH)
+    spare_the_collector()
     _allow_files()
     config = Config(
         Front(Forward(control) if control else None),

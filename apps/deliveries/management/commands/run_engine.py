@@ -1,7 +1,6 @@
 """`manage.py run_engine`: the delivery engine alone."""
 
 import asyncio
-import gc
 import signal
 from datetime import timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from prometheus_client import start_http_server
 
 from apps.deliveries.engine.loop import Engine
 from apps.deliveries.engine.pace import Pace
+from apps.kernel.collector import spare_the_collector
 
 
 class Command(BaseCommand):
@@ -36,13 +36,6 @@ class Command(BaseCommand):
         )
         spare_the_collector()
         uvloop.run(run_until_signalled(Engine(pace)))
-
-
-def spare_the_collector() -> None:
-    """What is loaded by now stays for good, and what a set brings is freed by counting: collect seldom."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 async def run_until_signalled(engine: Engine) -> None:

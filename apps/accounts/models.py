@@ -66,6 +66,23 @@ class Project(models.Model):
     retention_events = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Keep no more than the newest so many events. Empty or 0: any number."
     )
+    payload_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Erase the data of events after so many days, and keep the rest of them. Empty: with the event.",
+    )
+    quota_events_per_second = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    quota_events_per_month = models.PositiveBigIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    quota_destinations = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    quota_payload_bytes = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The most one event's data may have. Empty: what a request may have."
+    )
+    quota_backlog = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Deliveries that may wait before events are refused. Empty: no limit."
+    )
+    egress = models.JSONField(
+        default=dict, blank=True, help_text="Which addresses the project's deliveries may reach, beside our own rules."
+    )
     # Counts up with every change that the intake caches: a cached catalog is good while the numbers agree.
     catalog_version = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
@@ -80,6 +97,21 @@ class Project(models.Model):
     @cached_property
     def public_id(self) -> str:
         return ids.encode("prj", self.id)
+
+
+class Usage(models.Model):
+    """How many events a project has had accepted in a month; kept where its quota counts them."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="usage")
+    month = models.DateField(help_text="its first day, in UTC")
+    events = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["project", "month"], name="usage_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.events}"
 
 
 class Membership(models.Model):

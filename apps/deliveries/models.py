@@ -8,7 +8,7 @@ from django.db.models import Q
 from apps.accounts.models import Project
 from apps.deliveries.states import FINAL, State
 from apps.destinations.models import Destination
-from apps.events.models import Event
+from apps.events.models import Event, EventType
 from apps.kernel import ids
 from apps.kernel.clock import now
 
@@ -33,6 +33,7 @@ class Delivery(models.Model):
     due_at = models.DateTimeField(default=now, help_text="not before this time")
     attempts = models.PositiveIntegerField(default=0, help_text="all of them, ever")
     failures = models.PositiveIntegerField(default=0, help_text="failed ones since it was made or replayed")
+    rescues = models.PositiveSmallIntegerField(db_default=0, help_text="how often an engine died while it held it")
     last_status_code = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=32, blank=True)
     claim = models.UUIDField(null=True, help_text="which claim holds it while sending")
@@ -144,3 +145,110 @@ class EngineHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
+
+
+class TypePolicy(models.Model):
+    """How events of one type are delivered, where their destination does not say."""
+
+    event_type = models.OneToOneField(EventType, models.CASCADE, primary_key=True, related_name="delivery_policy")
+    policy = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"policy of {self.event_type_id}"
+
+
+class BreakerState(models.TextChoices):
+    """Closed lets all through, open nothing, half open a probe."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Breaker(models.Model):
+    """A destination's circuit breaker, shared by all engines. Only those in trouble, or lately so, have one."""
+
+    destination = models.OneToOneField(
+        Destination, models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="+", editable=False
+    )
+    state = models.CharField(max_length=9, choices=BreakerState, default=BreakerState.CLOSED)
+    failures = models.PositiveIntegerField(default=0, help_text="in a row, of all engines")
+    failing_since = models.DateTimeField(null=True, help_text="the first failure after the last success")
+    opened = models.PositiveIntegerField(default=0, help_text="how often in a row it opened")
+    retry_at = models.DateTimeField(null=True, help_text="open: when to probe. Half open: when the probe is given up")
+    closed_at = models.DateTimeField(null=True, help_text="from when on the pace is raised")
+
+    def __str__(self) -> str:
+        return f"{self.state}, {self.failures} failures"
+
+
+class TokenBucket(models.Model):
+    """How much of a destination's rate is used up, shared by all engines (GCRA: a theoretical arrival time)."""
+
+    destination = models.OneToOneField(
+        Destination, models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="+", editable=False
+    )
+    arrival = models.DateTimeField(help_text="when the next delivery would be due at an even pace")
+
+    def __str__(self) -> str:
+        return f"bucket of {self.destination_id}"
+
+
+class Turn(models.Model):
+    """A delivery's place in the line of its ordering key at an ordered destination; it goes when the next may go on.
+
+    The database gives the ids out in order: whatever clocks do, who was accepted later has the higher one.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    destination_id = models.UUIDField()
+    key = models.UUIDField(help_text="a hash of the ordering key; the event's own id where it has none")
+    delivery_id = models.UUIDField(unique=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["destination_id", "key", "id"], name="turn_line"),)
+
+    def __str__(self) -> str:
+        return f"turn {self.pk}"
+
+
+class OperationState(models.TextChoices):
+    """How an operation stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Operation(models.Model):
+    """Work on many deliveries or events, done by the engines chunk by chunk."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="operations")
+    kind = models.CharField(max_length=32)
+    parameters = models.JSONField(default=dict)
+    state = models.CharField(max_length=9, choices=OperationState, default=OperationState.RUNNING)
+    cursor = models.UUIDField(null=True, help_text="the last row looked at; they are taken in order of id")
+    total = models.PositiveBigIntegerField(null=True, help_text="rows to look at, where that could be counted")
+    processed = models.PositiveBigIntegerField(default=0, help_text="rows looked at")
+    changed = models.PositiveBigIntegerField(default=0, help_text="rows that something was done to")
+    error = models.CharField(max_length=255, blank=True)
+    actor_label = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+    updated_at = models.DateTimeField(default=now, editable=False)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["project", "id"], name="operation_by_project"),
+            models.Index(fields=["state", "updated_at"], name="operation_by_state"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state}"
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("opr", self.id)

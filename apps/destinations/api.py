@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from apps.accounts.api_auth import principal_of
 from apps.destinations import selectors, services
 from apps.destinations.api_fields import (
+    CHANGEABLE,
     CONSUMER_KEY,
     DestinationSerializer,
     NewDestinationSerializer,
@@ -124,7 +125,7 @@ class DestinationViewSet(ProjectViewSet[Destination]):
         asked = DestinationSerializer(data=fields, partial=True)
         asked.is_valid(raise_exception=True)
         DestinationSerializer.refuse_fixed(fields)
-        wanted = {name: asked.validated_data[name] for name in ("name", "event_types") if name in asked.validated_data}
+        wanted = {name: asked.validated_data[name] for name in CHANGEABLE if name in asked.validated_data}
         changed = services.destination_change(
             destination=self.row(), actor=principal_of(request).actor, config=config, **wanted
         )

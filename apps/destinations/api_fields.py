@@ -8,8 +8,9 @@ from rest_framework import serializers
 
 from apps.destinations.kinds import all_kinds, kind_named
 from apps.destinations.kinds.webhook.signing import parse_secret
-from apps.destinations.models import Destination
+from apps.destinations.models import Destination, Ordering
 from apps.destinations.patterns import is_pattern
+from apps.destinations.policy import policy_schema
 from apps.destinations.sealing import Unsealable
 from apps.destinations.selectors import config_of
 from apps.kernel.errors import Fault, Invalid
@@ -47,6 +48,16 @@ class PatternField(serializers.CharField):
         return text
 
 
+@extend_schema_field(policy_schema())
+class PolicyField(serializers.JSONField):
+    """How to deliver; the shape is judged by who stores it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("must be an object")
+        return super().to_internal_value(data)
+
+
 @extend_schema_serializer(examples=[OpenApiExample("A webhook", EXAMPLE, request_only=True)])
 class DestinationSerializer(StrictSerializer):
     id = PublicIdField("dst", read_only=True)
@@ -58,6 +69,10 @@ class DestinationSerializer(StrictSerializer):
     consumer = serializers.RegexField(
         CONSUMER_KEY, required=False, allow_null=True, max_length=128, help_text="its key or id"
     )
+    ordering = serializers.ChoiceField(
+        Ordering.choices, required=False, help_text="per_key: events of one ordering_key strictly one after the other"
+    )
+    policy = PolicyField(required=False, help_text="how to deliver; null takes a field out again")
     secret = serializers.CharField(required=False, write_only=True, help_text="your own signing secret, `whsec_…`")
     status = serializers.CharField(read_only=True)
     status_reason = serializers.CharField(read_only=True)
@@ -73,10 +88,9 @@ class DestinationSerializer(StrictSerializer):
     @staticmethod
     def refuse_fixed(validated: Mapping[str, Any]) -> None:
         """On PATCH: what a destination is, and whose, does not change; raises Invalid."""
-        fixed = [name for name in ("kind", "consumer", "secret") if name in validated]
+        fixed = [name for name in FIXED if name in validated]
         if fixed:
-            hint = {"kind": _FIXED, "consumer": _FIXED, "secret": "use …/rotate-secret"}
-            raise Invalid("can't be changed", faults=[Fault(f"/{name}", hint[name], "immutable") for name in fixed])
+            raise Invalid("can't be changed", faults=[Fault(f"/{name}", FIXED[name], "immutable") for name in fixed])
 
 
 def _public_config(destination: Destination) -> dict[str, Any]:
@@ -91,4 +105,6 @@ class NewDestinationSerializer(DestinationSerializer):
 
 
 _FIXED = "can't be changed; make another destination"
+FIXED = {"kind": _FIXED, "consumer": _FIXED, "ordering": _FIXED, "secret": "use …/rotate-secret"}
+CHANGEABLE = ("name", "event_types", "policy")
 COMMON = frozenset(DestinationSerializer().fields)

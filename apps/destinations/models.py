@@ -35,6 +35,13 @@ class Status(models.TextChoices):
     DISABLED = "disabled"  # for a reason; deliveries wait, and new events make none
 
 
+class Ordering(models.TextChoices):
+    """In which order a destination gets its events."""
+
+    NONE = "none"
+    PER_KEY = "per_key"  # those of one ordering key one after the other, as they were accepted
+
+
 class Destination(models.Model):
     """Where events go. Deleted ones stay as rows, because deliveries of the past name them."""
 
@@ -46,6 +53,13 @@ class Destination(models.Model):
     sealed_config = models.TextField(editable=False, help_text="the kind's config, encrypted: it may hold tokens")
     summary = models.CharField(max_length=255, editable=False, help_text="the config in one line, without secrets")
     event_types = models.JSONField(default=list, help_text="patterns such as invoice.*")
+    policy = models.JSONField(default=dict, blank=True, help_text="how to deliver: see policy/shape.py")
+    filter = models.TextField(blank=True, help_text="a CEL expression over the event; empty: all of its types")
+    transform = models.JSONField(default=dict, blank=True, help_text="what becomes of an event's data on its way")
+    ordering = models.CharField(max_length=8, choices=Ordering, default=Ordering.NONE)
+    operational = models.BooleanField(
+        default=False, help_text="It gets what Trunkline says of the project's destinations, and no events."
+    )
     status = models.CharField(max_length=8, choices=Status, default=Status.ENABLED, editable=False)
     status_reason = models.CharField(max_length=64, blank=True, editable=False)
     status_at = models.DateTimeField(default=now, editable=False)
@@ -69,6 +83,7 @@ class Secret(models.Model):
 
     id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
     destination = models.ForeignKey(Destination, models.CASCADE, related_name="secrets")
+    scheme = models.CharField(max_length=3, default="v1", editable=False, help_text="v1: HMAC-SHA256, v1a: Ed25519")
     sealed = models.TextField(editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)

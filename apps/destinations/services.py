@@ -11,13 +11,16 @@ from apps.accounts.models import Project
 from apps.accounts.services import project_touch
 from apps.audit.services import SYSTEM, Actor, audit_record
 from apps.destinations.kinds import kind_named
-from apps.destinations.models import Consumer, Destination, Status
+from apps.destinations.models import Consumer, Destination, Ordering, Status
+from apps.destinations.policy import changed_policy
 from apps.destinations.sealing import seal
 from apps.destinations.secrets import secret_add
 from apps.destinations.selectors import config_of, consumer_named
 from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
 from apps.kernel.ids import new_uuid
+
+CHANGEABLE = ("sealed_config", "summary", "event_types", "name", "policy")
 
 
 @transaction.atomic
@@ -60,12 +63,16 @@ def destination_create(
     consumer: str | None = None,
     name: str = "",
     secret: bytes | None = None,
+    policy: Mapping[str, Any] | None = None,
+    ordering: str = Ordering.NONE,
 ) -> tuple[Destination, str]:
     """The destination and its signing secret's text. An unknown consumer key makes that consumer."""
+    kept = changed_policy({}, policy or {})
     clean = kind_named(kind).clean(config)  # may ask the DNS: before the transaction
     with transaction.atomic():
         project_touch(project)
         destination = Destination(id=new_uuid(), project=project, kind=kind, name=name, event_types=list(event_types))
+        destination.policy, destination.ordering = kept, ordering
         destination.consumer = _consumer_for(project, consumer, actor)
         _configure(destination, clean)
         destination.save(force_insert=True)
@@ -81,8 +88,12 @@ def destination_change(
     config: Mapping[str, Any] | None = None,
     event_types: Sequence[str] | None = None,
     name: str | None = None,
+    policy: Mapping[str, Any] | None = None,
 ) -> Destination:
-    """Change what is given; `config` holds the fields to replace. Raises NotFound where it was deleted meanwhile."""
+    """Change what is given; `config` and `policy` hold the fields to replace.
+
+    Raises NotFound where it was deleted meanwhile.
+    """
     clean = _changed(destination, config) if config else None  # may ask the DNS: before the transaction
     with transaction.atomic():
         current = _locked(destination)
@@ -94,8 +105,10 @@ def destination_change(
             current.event_types = list(event_types)
         if name is not None:
             current.name = name
+        if policy is not None:
+            current.policy = changed_policy(current.policy, policy)
         current.updated_at = now()
-        current.save(update_fields=["sealed_config", "summary", "event_types", "name", "updated_at"])
+        current.save(update_fields=[*CHANGEABLE, "updated_at"])
         changes = {"to": current.summary, "event_types": current.event_types}
         _audit(current, "destination.changed", actor, changes)
     return current

@@ -64,6 +64,7 @@ class Event(models.Model):
     traceparent = models.CharField(max_length=64, blank=True)
     extensions = models.JSONField(default=dict, help_text="further CloudEvents attributes")
     received_at = models.DateTimeField(default=now, editable=False)
+    erased_at = models.DateTimeField(null=True, editable=False, help_text="when its data went, and nothing else did")
 
     class Meta:
         indexes = (

@@ -20,6 +20,7 @@ MORE_DOORS = (
     "apps.intake.lane",  # served by the data plane's process
     "apps.deliveries.inserts",  # the intake's one transaction makes deliveries
     "apps.deliveries.fan_out",
+    "apps.destinations.policy",  # what destinations and event types may want: pure
     "apps.destinations.patterns",  # matching and validating are pure, and the intake's work
     "apps.events.schemas",
     "apps.events.store",  # the intake's one transaction writes events and deliveries, in sets

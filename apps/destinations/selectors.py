@@ -84,11 +84,11 @@ def config_of(destination: Destination) -> dict[str, Any]:
     return config
 
 
-def live_secrets(destination_ids: Iterable[UUID]) -> dict[UUID, list[tuple[UUID, str]]]:
-    """Each destination's live secrets, ids and sealed texts, newest first. One query."""
+def live_secrets(destination_ids: Iterable[UUID]) -> dict[UUID, list[tuple[UUID, str, str]]]:
+    """Each destination's live secrets, ids, schemes and sealed texts, newest first. One query."""
     live = Secret.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now()), destination__in=list(destination_ids))
-    found: dict[UUID, list[tuple[UUID, str]]] = defaultdict(list)
-    rows = live.order_by("-created_at", "-pk").values_list("destination_id", "pk", "sealed")
-    for destination_id, secret_id, sealed in rows:
-        found[destination_id].append((secret_id, sealed))
+    found: dict[UUID, list[tuple[UUID, str, str]]] = defaultdict(list)
+    rows = live.order_by("-created_at", "-pk").values_list("destination_id", "pk", "scheme", "sealed")
+    for destination_id, secret_id, scheme, sealed in rows:
+        found[destination_id].append((secret_id, scheme, sealed))
     return found

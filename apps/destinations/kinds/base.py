@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from apps.destinations.policy import Policy
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -25,6 +27,7 @@ class Target:
     config: Mapping[str, Any]  # as `Kind.clean` returned it
     secrets: tuple[bytes, ...] = field(repr=False, default=())  # every live one, newest first
     timeout: float = 15.0  # seconds for the whole attempt: resolve, connect, send, read
+    policy: Policy = field(default_factory=Policy)
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # made for each attempt, at a tenth of a dataclass's price

@@ -93,6 +93,7 @@ def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int
         for destination_id in destination_ids
         if destination_id not in have
     ]
-    deliveries_insert(rows)
+    lines = {row.event_id: row.event.ordering_key} if store.ordered_among(destination_ids) else {}
+    deliveries_insert(rows, lines)
     announce(destination_ids if again else [one.destination_id for one in rows])
     return len(rows) + again

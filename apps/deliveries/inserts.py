@@ -1,12 +1,13 @@
 """New deliveries as rows: made by the intake with their event, and by the engine for events that many want."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from apps.deliveries.models import Delivery
 from apps.deliveries.states import State
+from apps.deliveries.store import join_lines
 from apps.events.store import EventRow
 from apps.kernel import bulk
 from apps.kernel.ids import new_uuid
@@ -38,6 +39,11 @@ def rows_for(event: EventRow, destination_ids: Iterable[UUID]) -> list[DeliveryR
     return [DeliveryRow(new_uuid(), event.project_id, event.id, one, due, due) for one in destination_ids]
 
 
-def deliveries_insert(rows: Sequence[DeliveryRow]) -> None:
-    """In the caller's transaction. Raises IntegrityError where the event goes to one of the destinations already."""
+def deliveries_insert(rows: Sequence[DeliveryRow], ordering_keys: Mapping[UUID, str]) -> None:
+    """In the caller's transaction, in the order in which ordered destinations are to get them.
+
+    `ordering_keys` by event. Raises IntegrityError where the event goes to one of the destinations already.
+    """
     bulk.insert(Delivery, DeliveryRow._fields, rows)
+    if rows:
+        join_lines(rows, ordering_keys)

@@ -195,18 +195,23 @@ class TokenBucket(models.Model):
 
 
 class Turn(models.Model):
-    """A delivery's place in the line of its ordering key at an ordered destination; it goes when the next may go on.
+    """A delivery's place in the line of its ordering key at an ordered destination.
 
-    The database gives the ids out in order: whatever clocks do, who was accepted later has the higher one.
+    The database gives the ids out in order: whatever clocks do, who was accepted later has the higher one. A turn goes
+    when a claim finds that its delivery holds nobody up any more.
     """
 
     id = models.BigAutoField(primary_key=True)
     destination_id = models.UUIDField()
     key = models.UUIDField(help_text="a hash of the ordering key; the event's own id where it has none")
     delivery_id = models.UUIDField(unique=True)
+    begun = models.BooleanField(db_default=False, help_text="it was claimed: nobody comes before it any more")
 
     class Meta:
-        indexes = (models.Index(fields=["destination_id", "key", "id"], name="turn_line"),)
+        indexes = (
+            models.Index(fields=["destination_id", "key", "id"], name="turn_line"),
+            models.Index(fields=["destination_id", "begun"], name="turn_begun", condition=Q(begun=True)),
+        )
 
     def __str__(self) -> str:
         return f"turn {self.pk}"

@@ -1,7 +1,7 @@
 """What people do to deliveries: retry, cancel, replay, recover."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -71,11 +71,17 @@ def event_replay(*, event: Event, destination_ids: Iterable[UUID], actor: Actor)
         row.reason = Edge.REPLAYED
     made = {row.pk for row in rows}
     Delivery.objects.bulk_create(rows, ignore_conflicts=True)  # those it never went to
+    _join_lines(made, event)
     wanted = Delivery.objects.filter(event=event, destination__in=ids)
     store.replay(wanted.exclude(pk__in=made), now=now())
     announce(ids)
     audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)
     return list(wanted)
+
+
+def _join_lines(made: Collection[UUID], event: Event) -> None:
+    rows = list(Delivery.objects.filter(pk__in=made))
+    store.join_lines(rows, {event.pk: event.ordering_key})
 
 
 @transaction.atomic
@@ -140,7 +146,7 @@ def destination_test(*, destination: Destination, actor: Actor) -> Delivery:
     )
     events_insert([event])
     [row] = rows_for(event, [destination.pk])
-    deliveries_insert([row])
+    deliveries_insert([row], {event.id: event.ordering_key})
     announce([destination.pk])
     delivery = Delivery.objects.get(pk=row.id)
     _audit(delivery, "destination.tested", actor)

@@ -1,6 +1,6 @@
 """The one transaction by which candidates become events with their deliveries, of however many projects."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
@@ -9,6 +9,7 @@ from django.db import transaction
 
 from apps.deliveries.fan_out import INLINE, fan_outs_insert
 from apps.deliveries.inserts import deliveries_insert, rows_for
+from apps.deliveries.store import ordered_among
 from apps.deliveries.wakeups import announce
 from apps.events.store import KeyClaim, events_insert, keys_claim
 from apps.intake.drafts import Candidate
@@ -49,11 +50,16 @@ def _commit_once(candidates: Sequence[Candidate], approve: Approval) -> list[Res
         approve(results)
         winners = [one for one, result in zip(candidates, results, strict=True) if _is_new(result)]
         events_insert([winner.event for winner in winners])
-        few = [winner for winner in winners if len(winner.destination_ids) <= INLINE]
-        deliveries_insert([row for winner in few for row in rows_for(winner.event, winner.destination_ids)])
+        rows = [row for winner in winners for row in rows_for(winner.event, _inline(winner.destination_ids))]
+        deliveries_insert(rows, {winner.event.id: winner.event.ordering_key for winner in winners})
         fan_outs_insert([winner.event for winner in winners if len(winner.destination_ids) > INLINE])
-        announce(pk for winner in few for pk in winner.destination_ids)
+        announce(row.destination_id for row in rows)
     return results
+
+
+def _inline(destination_ids: Sequence[UUID]) -> Collection[UUID]:
+    """Whose deliveries are made at once: of very many only the ordered ones', whose lines are joined in this order."""
+    return destination_ids if len(destination_ids) <= INLINE else ordered_among(destination_ids)
 
 
 def _is_new(result: Result) -> bool:

@@ -120,6 +120,9 @@ class Engine:
 
     def _let_go(self, attempts: list[Attempted]) -> None:
         self._hold.let_go(attempts)
+        ended_at = {one.parcel.destination_id for one in attempts}
+        if in_line := frozenset(filter(store.known_as_ordered, ended_at)):
+            self._claiming.ring(in_line)  # there is somebody next in their lines, perhaps
         self._claiming.nudge()
 
     # The side loops

@@ -1,4 +1,4 @@
-"""Policies, breakers, turns, operations, quotas: what delivery that can be trusted needs of the tables."""
+"""Policies, breakers, turns, operations: what delivery that can be trusted needs of the tables."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -100,9 +100,18 @@ class Migration(migrations.Migration):
                 ("destination_id", models.UUIDField()),
                 ("key", models.UUIDField(help_text="a hash of the ordering key; the event's own id where it has none")),
                 ("delivery_id", models.UUIDField(unique=True)),
+                (
+                    "begun",
+                    models.BooleanField(db_default=False, help_text="it was claimed: nobody comes before it any more"),
+                ),
             ],
             options={
-                "indexes": [models.Index(fields=["destination_id", "key", "id"], name="turn_line")],
+                "indexes": [
+                    models.Index(fields=["destination_id", "key", "id"], name="turn_line"),
+                    models.Index(
+                        condition=models.Q(("begun", True)), fields=["destination_id", "begun"], name="turn_begun"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.deliveries.store import portable, postgres
+from apps.deliveries.store import ordered, portable, postgres
 from apps.deliveries.store.edges import cancel, deliveries_for, give_back, hasten, replay, rescue
+from apps.deliveries.store.lines import join_lines, join_lines_again, known_as_ordered, ordered_among
 from apps.deliveries.store.rows import Claimed, Look, Settlement, Tried
 
 __all__ = [
@@ -26,7 +27,11 @@ __all__ = [
     "due_destinations",
     "give_back",
     "hasten",
+    "join_lines",
+    "join_lines_again",
+    "known_as_ordered",
     "oldest_due",
+    "ordered_among",
     "replay",
     "rescue",
     "settle",
@@ -65,9 +70,15 @@ def claim(
     Data comes along for as many as have `bytes_left` together, and in any case for one. Destinations that rest are
     passed over; of deleted ones they are taken, to be cancelled. Engines beside this one skip the rows locked here.
     """
-    claimed: list[Claimed] = _statements().claim(
-        asked, limit=limit, now=now, lease_until=lease_until, bytes_left=bytes_left
-    )
+    lines = ordered_among(asked)
+    plain = {one: wanted for one, wanted in asked.items() if one not in lines} if lines else asked
+    claimed: list[Claimed] = []
+    if plain:
+        claimed = _statements().claim(plain, limit=limit, now=now, lease_until=lease_until, bytes_left=bytes_left)
+    if lines and (limit := limit - len(claimed)) > 0:
+        bytes_left -= sum(len(one.data or b"") for one in claimed)
+        in_line = {one: wanted for one, wanted in asked.items() if one in lines}
+        claimed += ordered.claim(in_line, limit=limit, now=now, lease_until=lease_until, bytes_left=bytes_left)
     return claimed
 
 

@@ -1,5 +1,6 @@
 """Single edges, for whichever deliveries they are asked for: each an update that compares and sets."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -9,10 +10,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.deliveries.models import Delivery
+from apps.deliveries.policy.rescue import pause_after_rescue
 from apps.deliveries.states import Edge, State, advance, sources
+from apps.deliveries.store.lines import join_lines_again
+from apps.destinations.models import Destination, Ordering
 from apps.events.models import Event
 from apps.kernel.ids import new_uuid
 
+KILLS_ENGINES = "rescued_too_often"
 RELEASED: dict[str, Any] = {"claim": None, "lease_until": None}
 
 
@@ -33,11 +38,27 @@ def deliveries_for(event: Event, destination_ids: Iterable[UUID]) -> list[Delive
 
 
 def rescue(*, now: datetime, limit: int) -> int:
-    """Take back what an engine holds beyond its lease; returns how many."""
+    """Take back what an engine holds beyond its lease; returns how many.
+
+    One that was rescued before waits a while, the longer the more often: it may be what kills the engines. At last it
+    is dead.
+    """
     with transaction.atomic():
         lost = Delivery.objects.filter(state=State.SENDING, lease_until__lt=now).order_by("lease_until")
-        ids = list(lost.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
-        return _release(Delivery.objects.filter(pk__in=ids), Edge.RESCUED)
+        rows = lost.select_for_update(skip_locked=True).values_list("pk", "rescues")[:limit]
+        by_rescues: dict[int, list[UUID]] = defaultdict(list)
+        for pk, rescues in rows:
+            by_rescues[rescues].append(pk)
+        return sum(_rescued(Delivery.objects.filter(pk__in=ids), rescues, now) for rescues, ids in by_rescues.items())
+
+
+def _rescued(lost: QuerySet[Delivery], rescues: int, now: datetime) -> int:
+    pause = pause_after_rescue(rescues)
+    if pause is None:
+        dead: dict[str, Any] = {"state": advance(State.SENDING, Edge.EXHAUSTED), "finished_at": now}
+        return lost.update(reason=KILLS_ENGINES, last_error=KILLS_ENGINES, rescues=rescues + 1, **dead, **RELEASED)
+    again = {"rescues": rescues + 1, **({"due_at": now + pause} if pause else {})}
+    return _release(lost, Edge.RESCUED, **again)
 
 
 def give_back(held_by: Iterable[tuple[UUID, UUID]]) -> int:
@@ -48,8 +69,8 @@ def give_back(held_by: Iterable[tuple[UUID, UUID]]) -> int:
     return _release(held, Edge.INTERRUPTED)
 
 
-def _release(held: QuerySet[Delivery], edge: Edge) -> int:
-    return held.update(state=advance(State.SENDING, edge), reason=edge, **RELEASED)
+def _release(held: QuerySet[Delivery], edge: Edge, **more: Any) -> int:
+    return held.update(state=advance(State.SENDING, edge), reason=edge, **more, **RELEASED)
 
 
 def cancel(deliveries: QuerySet[Delivery], *, now: datetime, reason: str = Edge.CANCELLED) -> int:
@@ -61,7 +82,11 @@ def cancel(deliveries: QuerySet[Delivery], *, now: datetime, reason: str = Edge.
 def replay(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
     """Make those of them that are final ready again, with the whole retry schedule before them."""
     final = deliveries.filter(state__in=sources(Edge.REPLAYED))
-    return final.update(state=State.READY, reason=Edge.REPLAYED, finished_at=None, failures=0, due_at=now)
+    again: dict[str, Any] = {"state": State.READY, "reason": Edge.REPLAYED, "finished_at": None, "failures": 0}
+    in_line = final.filter(destination__in=Destination.objects.filter(ordering=Ordering.PER_KEY).values("pk"))
+    with transaction.atomic():
+        join_lines_again(list(in_line.select_for_update().order_by("pk").values_list("pk", flat=True)))
+        return final.update(**again, rescues=0, due_at=now)
 
 
 def hasten(deliveries: QuerySet[Delivery], *, now: datetime) -> int:

@@ -51,17 +51,19 @@ def claim(
     asked: Mapping[UUID, int], *, limit: int, now: datetime, lease_until: datetime, bytes_left: int
 ) -> list[Claimed]:
     with transaction.atomic():
-        claim_id = new_uuid()
-        events = dict(_locked(asked, now, limit))
-        ids = list(_fitting(events, bytes_left))
-        Delivery.objects.filter(pk__in=ids).update(
-            state=advance(State.READY, Edge.CLAIMED), reason=Edge.CLAIMED, claim=claim_id, lease_until=lease_until
-        )
-        rows = list(Delivery.objects.filter(pk__in=ids).values_list(*HELD))
-    return list(_with_events(rows))
+        return take(dict(locked(asked, now, limit)), lease_until=lease_until, bytes_left=bytes_left)
 
 
-def _locked(asked: Mapping[UUID, int], now: datetime, left: int) -> Iterator[Pair]:
+def take(events: Mapping[UUID, UUID], *, lease_until: datetime, bytes_left: int) -> list[Claimed]:
+    """Claim these deliveries, given with their events, as many as fit. In the transaction that locked them."""
+    ids = list(_fitting(events, bytes_left))
+    Delivery.objects.filter(pk__in=ids).update(
+        state=advance(State.READY, Edge.CLAIMED), reason=Edge.CLAIMED, claim=new_uuid(), lease_until=lease_until
+    )
+    return list(_with_events(list(Delivery.objects.filter(pk__in=ids).values_list(*HELD))))
+
+
+def locked(asked: Mapping[UUID, int], now: datetime, left: int) -> Iterator[Pair]:
     """Ids of deliveries and their events, a lane at a time; SQLite has one writer at a time anyhow."""
     wanted = claimable_ids().filter(pk__in=list(asked)).values_list("pk", flat=True)
     for destination_id in list(wanted):

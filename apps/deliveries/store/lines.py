@@ -66,16 +66,14 @@ def join_lines(deliveries: Sequence[Placed], ordering_keys: Mapping[UUID, str]) 
 
     `ordering_keys` by event.
     """
-    ordered = ordered_among({one.destination_id for one in deliveries})
-    bulk.insert(
-        Turn,
-        TurnRow._fields,
-        [
-            TurnRow(one.destination_id, line_key(one.event_id, ordering_keys[one.event_id]), one.id)
-            for one in deliveries
-            if one.destination_id in ordered
-        ],
-    )
+    if not (ordered := ordered_among({one.destination_id for one in deliveries})):
+        return
+    turns = [
+        TurnRow(one.destination_id, line_key(one.event_id, ordering_keys[one.event_id]), one.id)
+        for one in deliveries
+        if one.destination_id in ordered
+    ]
+    bulk.insert(Turn, TurnRow._fields, turns)
 
 
 def join_lines_again(delivery_ids: Collection[UUID]) -> None:

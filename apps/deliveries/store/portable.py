@@ -55,12 +55,12 @@ def claim(
 
 
 def take(events: Mapping[UUID, UUID], *, lease_until: datetime, bytes_left: int) -> list[Claimed]:
-    """Claim these deliveries, given with their events, as many as fit. In the transaction that locked them."""
-    ids = list(_fitting(events, bytes_left))
-    Delivery.objects.filter(pk__in=ids).update(
-        state=advance(State.READY, Edge.CLAIMED), reason=Edge.CLAIMED, claim=new_uuid(), lease_until=lease_until
+    """Claim those of these deliveries, given with their events, that are ready still, as many as fit."""
+    ids, claim_id = list(_fitting(events, bytes_left)), new_uuid()
+    Delivery.objects.filter(pk__in=ids, state=State.READY).update(
+        state=advance(State.READY, Edge.CLAIMED), reason=Edge.CLAIMED, claim=claim_id, lease_until=lease_until
     )
-    return list(_with_events(list(Delivery.objects.filter(pk__in=ids).values_list(*HELD))))
+    return list(_with_events(list(Delivery.objects.filter(pk__in=ids, claim=claim_id).values_list(*HELD))))
 
 
 def locked(asked: Mapping[UUID, int], now: datetime, left: int) -> Iterator[Pair]:

@@ -85,6 +85,11 @@ class Environment(BaseSettings):
     trunkline_engine_concurrency: int = Field(default=256, ge=1, le=4096)
     trunkline_lease_seconds: int = Field(default=60, ge=30, le=3600)
     trunkline_retention_days: int = Field(default=90, ge=0, le=36500)
+    trunkline_quota_events_per_second: int = Field(default=0, ge=0, le=10**6)
+    trunkline_quota_events_per_month: int = Field(default=0, ge=0, le=10**12)
+    trunkline_quota_destinations: int = Field(default=0, ge=0, le=10**6)
+    trunkline_quota_payload_bytes: int = Field(default=0, ge=0, le=5_000_000)
+    trunkline_quota_backlog: int = Field(default=0, ge=0, le=10**9)
     trunkline_metrics_token: SecretStr | None = None
 
     @classmethod

@@ -15,9 +15,11 @@ from django.utils.safestring import SafeString
 
 from apps.accounts.admin_forms import ApiKeyForm, MembershipForm, NewUserForm, ProjectForm, UserForm
 from apps.accounts.models import ApiKey, Membership, Project, User
+from apps.accounts.quotas import LARGEST_QUOTAS
 from apps.accounts.roles import role_scopes
 from apps.accounts.scopes import OWNER, ROLES
 from apps.accounts.services import (
+    LONGEST_RETENTION,
     api_key_create,
     api_key_revoke,
     member_add,
@@ -75,10 +77,18 @@ class ProjectAdmin(ScopedAdmin[Project]):
     search_help_text = "an id, a name"
     form = ProjectForm
     list_display = ("name", "public", "require_registered_types", "made")
-    fields = ("name", "require_registered_types", "retention_days", "retention_events")
+    fieldsets = (
+        (None, {"fields": ("name", "require_registered_types")}),
+        ("What is kept", {"fields": tuple(LONGEST_RETENTION)}),
+        ("Quotas", {"fields": tuple(LARGEST_QUOTAS), "description": "0: no limit. Only superusers set them."}),
+    )
 
     def get_inlines(self, request: HttpRequest, obj: Project | None) -> tuple[type[MembershipInline], ...]:
         return (MembershipInline,) if obj else ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> tuple[str, ...]:
+        """A project's own people don't say how much of the installation it may use."""
+        return () if person(request).is_superuser else tuple(LARGEST_QUOTAS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

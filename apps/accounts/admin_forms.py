@@ -9,7 +9,7 @@ from django.core.validators import MaxValueValidator
 
 from apps.accounts.models import ApiKey, Membership, Project, User
 from apps.accounts.scopes import ROLES, SCOPES
-from apps.accounts.services import LONGEST_RETENTION
+from apps.accounts.services import LARGEST
 from apps.kernel.admin.unfold import AdminUserCreationForm, CheckboxSelectMultiple, Select, TextInput
 
 
@@ -18,12 +18,12 @@ class ProjectForm(forms.ModelForm[Project]):
 
     class Meta:
         model = Project
-        fields = ("name", "require_registered_types", "retention_days", "retention_events")
+        fields = ("name", "require_registered_types", *LARGEST)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in LONGEST_RETENTION.keys() & self.fields.keys():  # a viewer's form has none
-            self.fields[name].validators.append(MaxValueValidator(LONGEST_RETENTION[name]))
+        for name in LARGEST.keys() & self.fields.keys():  # a viewer's form has none
+            self.fields[name].validators.append(MaxValueValidator(LARGEST[name]))
 
 
 class MembershipForm(forms.ModelForm[Membership]):

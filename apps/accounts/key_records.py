@@ -8,6 +8,7 @@ import msgspec
 
 from apps.accounts.models import ApiKey, Project
 from apps.accounts.principal import Principal
+from apps.accounts.quotas import LARGEST_QUOTAS
 from apps.audit.services import Actor
 from apps.kernel import ids
 
@@ -27,12 +28,20 @@ class KeyRecord(msgspec.Struct, frozen=True):
     project_name: str
     require_registered_types: bool
     catalog_version: int
+    quota_events_per_second: int | None = None
+    quota_events_per_month: int | None = None
+    quota_destinations: int | None = None
+    quota_payload_bytes: int | None = None
+    quota_backlog: int | None = None
 
     def live(self, moment: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > moment)
 
 
-OF_PROJECT = ("id", "name", "require_registered_types", "catalog_version")
+QUOTAS = tuple(LARGEST_QUOTAS)
+OF_PROJECT = ("id", "name", "require_registered_types", "catalog_version", *QUOTAS)
+# As `from_db` wants them: in the order of the columns, whatever it is given.
+IN_ROW = tuple(field.attname for field in Project._meta.concrete_fields if field.attname in OF_PROJECT)
 OF_KEY = ("prefix", "id", "name", "digest", "scopes", "expires_at", "revoked_at", "last_used_at")
 COLUMNS = (*OF_KEY, *(f"project__{name}" for name in OF_PROJECT))
 
@@ -45,7 +54,8 @@ def records_by_prefix(prefixes: Iterable[str]) -> dict[str, KeyRecord]:
 
 def principal_from(record: KeyRecord) -> Principal:
     """The project has only its OF_PROJECT loaded; Django would fetch the rest when asked for."""
-    values = (record.project_id, record.project_name, record.require_registered_types, record.catalog_version)
+    named = {"id": record.project_id, "name": record.project_name}
+    values = [named[name] if name in named else getattr(record, name) for name in IN_ROW]
     actor = Actor(kind="api_key", id=ids.encode("key", record.id), label=record.name)
-    project = Project.from_db("default", OF_PROJECT, values)
+    project = Project.from_db("default", IN_ROW, values)
     return Principal(project, actor, frozenset(record.scopes), expires_at=record.expires_at)

@@ -11,6 +11,7 @@ from django.db.models import F
 from apps.accounts import keys
 from apps.accounts.changes import note_change
 from apps.accounts.models import ApiKey, Membership, Project, User
+from apps.accounts.quotas import LARGEST_QUOTAS
 from apps.accounts.roles import role_named, role_scopes
 from apps.accounts.scopes import OWNER, ROLES, SCOPES
 from apps.audit.services import Actor, audit_record
@@ -18,7 +19,8 @@ from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, Fault, Forbidden, Invalid
 
 LONGEST_NAME = 100  # of a project
-LONGEST_RETENTION = {"retention_days": 36_500, "retention_events": 10**12}
+LONGEST_RETENTION = {"retention_days": 36_500, "retention_events": 10**12, "payload_days": 36_500}
+LARGEST = {**LONGEST_RETENTION, **LARGEST_QUOTAS}
 
 
 @transaction.atomic
@@ -27,7 +29,7 @@ def project_create(*, name: str, actor: Actor, **settings: Any) -> Project:
     if not (name.isprintable() and name.strip() and len(name) <= LONGEST_NAME):
         fault = Fault("/name", f"must be 1 to {LONGEST_NAME} printable characters")
         raise Invalid(f"a project's name {fault.detail}", faults=[fault])
-    _refuse_bad_retention(settings)
+    _refuse_bad_numbers(settings)
     project = Project.objects.create(name=name, **settings)
     audit_record(actor=actor, action="project.created", target=project.public_id, project_id=project.id)
     return project
@@ -35,8 +37,11 @@ def project_create(*, name: str, actor: Actor, **settings: Any) -> Project:
 
 @transaction.atomic
 def project_change(*, project: Project, actor: Actor, **changes: Any) -> None:
-    """Set `name`, `require_registered_types`, `retention_days` or `retention_events`. Raises Invalid."""
-    _refuse_bad_retention(changes)
+    """Set `name`, `require_registered_types`, what is kept how long, or quotas. Raises Invalid.
+
+    Quotas are for staff to set: a door that members come in by must not let them through.
+    """
+    _refuse_bad_numbers(changes)
     for name, value in changes.items():
         setattr(project, name, value)
     project.save(update_fields=list(changes))
@@ -46,10 +51,10 @@ def project_change(*, project: Project, actor: Actor, **changes: Any) -> None:
     )
 
 
-def _refuse_bad_retention(settings: Mapping[str, Any]) -> None:
+def _refuse_bad_numbers(settings: Mapping[str, Any]) -> None:
     faults = [
         Fault(f"/{name}", f"must be a number from 0 to {most}")
-        for name, most in LONGEST_RETENTION.items()
+        for name, most in LARGEST.items()
         if (value := settings.get(name)) is not None and not 0 <= value <= most
     ]
     if faults:

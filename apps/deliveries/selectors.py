@@ -1,12 +1,15 @@
 """Reads of deliveries and attempts."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import QuerySet
 
 from apps.accounts.models import Project
 from apps.deliveries import store
 from apps.deliveries.models import Attempt, Delivery, EngineHeartbeat, FanOut
+from apps.deliveries.states import State
+from apps.destinations.models import Destination
 from apps.kernel.clock import now
 from apps.kernel.walks import led_by
 
@@ -29,6 +32,12 @@ def engines_alive() -> QuerySet[EngineHeartbeat]:
 def fan_outs_waiting() -> int:
     """Events whose deliveries are still to be made; counted to 1,000 only."""
     return FanOut.objects.all()[:MOST_COUNTED].count()
+
+
+def waiting_up_to(project_id: UUID, most: int) -> int:
+    """How many of the project's deliveries wait, counted to `most` only: along each destination's lane."""
+    lanes = Destination.objects.filter(project=project_id).values("pk")
+    return Delivery.objects.filter(state=State.READY, destination__in=lanes)[:most].count()
 
 
 def oldest_due_age() -> float:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.accounts.models import Project
+from apps.accounts.quotas import over_quota, quotas_of
 from apps.accounts.services import project_touch
 from apps.audit.services import SYSTEM, Actor, audit_record
 from apps.destinations.kinds import kind_named
@@ -15,7 +16,7 @@ from apps.destinations.models import Consumer, Destination, Ordering, Status
 from apps.destinations.policy import changed_policy
 from apps.destinations.sealing import seal
 from apps.destinations.secrets import secret_add
-from apps.destinations.selectors import config_of, consumer_named
+from apps.destinations.selectors import config_of, consumer_named, destinations
 from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
 from apps.kernel.ids import new_uuid
@@ -71,6 +72,7 @@ def destination_create(
     clean = kind_named(kind).clean(config)  # may ask the DNS: before the transaction
     with transaction.atomic():
         project_touch(project)
+        _refuse_too_many(project)
         destination = Destination(id=new_uuid(), project=project, kind=kind, name=name, event_types=list(event_types))
         destination.policy, destination.ordering = kept, ordering
         destination.consumer = _consumer_for(project, consumer, actor)
@@ -79,6 +81,14 @@ def destination_create(
         text = secret_add(destination, secret)
         _audit(destination, "destination.created", actor, {"to": destination.summary, "event_types": event_types})
     return destination, text
+
+
+def _refuse_too_many(project: Project) -> None:
+    """Under the project's lock, so that two at the same moment can't both be the last one."""
+    limit = quotas_of(project).destinations
+    if limit and destinations(project).count() >= limit:
+        detail = f"the project has {limit:,} destinations, which is its quota; delete those not in use"
+        raise over_quota(Conflict, "destinations", limit, detail)
 
 
 def destination_change(

@@ -80,6 +80,13 @@ def keys_claim(claims: Sequence[KeyClaim]) -> dict[UUID, KeyClaim]:
     return found
 
 
+def keys_release(claims: Iterable[KeyClaim]) -> None:
+    """Take back claims of this transaction whose events do not come about."""
+    held = {claim.key: claim.event_id for claim in claims}
+    if held:
+        IdempotencyKey.objects.filter(pk__in=held, event_id__in=held.values()).delete()
+
+
 def data_sizes(event_ids: Iterable[UUID]) -> dict[UUID, int]:
     """How many bytes of data each event has, without reading them."""
     return dict(Event.objects.filter(pk__in=set(event_ids)).values_list("pk", Length("data")))

@@ -13,6 +13,7 @@ from apps.deliveries.store import ordered_among
 from apps.deliveries.wakeups import announce
 from apps.events.store import KeyClaim, events_insert, keys_claim
 from apps.intake.drafts import Candidate
+from apps.intake.monthly import refused_by_month
 from apps.kernel.contention import retried
 from apps.kernel.errors import Fault, Invalid, Problem
 from apps.kernel.ids import encode
@@ -46,7 +47,7 @@ def commit(candidates: Sequence[Candidate], *, approve: Approval = lambda _: Non
 def _commit_once(candidates: Sequence[Candidate], approve: Approval) -> list[Result]:
     with transaction.atomic():
         held = _claim_keys(candidates)
-        results = [_result(candidate, held) for candidate in candidates]
+        results = _within_months(candidates, [_result(candidate, held) for candidate in candidates])
         approve(results)
         winners = [one for one, result in zip(candidates, results, strict=True) if _is_new(result)]
         events_insert([winner.event for winner in winners])
@@ -60,6 +61,13 @@ def _commit_once(candidates: Sequence[Candidate], approve: Approval) -> list[Res
 def _inline(destination_ids: Sequence[UUID]) -> Collection[UUID]:
     """Whose deliveries are made at once: of very many only the ordered ones', whose lines are joined in this order."""
     return destination_ids if len(destination_ids) <= INLINE else ordered_among(destination_ids)
+
+
+def _within_months(candidates: Sequence[Candidate], results: list[Result]) -> list[Result]:
+    """Without those beyond their project's month, and without the repeats of those."""
+    new = [one for one, result in zip(candidates, results, strict=True) if _is_new(result)]
+    refused = refused_by_month(new)
+    return [refused.get(one.event_id, one) if isinstance(one, Accepted) else one for one in results]
 
 
 def _is_new(result: Result) -> bool:

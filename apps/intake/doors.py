@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.accounts.models import Project
 from apps.intake.parsing import parse_batch, parse_event
-from apps.intake.services import Accepted, Result, events_accept, faults_of
+from apps.intake.services import Accepted, Result, events_accept, faults_of, refuse_if_too_many
 from apps.intake.submission import Submission
 from apps.kernel.errors import Problem
 
@@ -49,6 +49,8 @@ def event_answer(result: Result) -> Answer:
 
 
 def batch_answer(results: Sequence[Result], base: str) -> Answer:
+    """Raises TooMany where a quota let none of them in."""
+    refuse_if_too_many(results)
     return {"results": [_line(result, f"{base}/{index}") for index, result in enumerate(results)]}
 
 

@@ -1,5 +1,6 @@
 """What the intake tells the outside: one wide log line and one count per event, however it was answered; in sets."""
 
+from collections import Counter as Counted
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from prometheus_client import Counter
 from apps.accounts.models import Project
 from apps.intake.commits import Result
 from apps.intake.drafts import Candidate, Draft
+from apps.intake.refusals import REFUSED
 from apps.kernel import wide
 from apps.kernel.errors import Problem
 
@@ -32,6 +34,9 @@ def tell_all(lines: Iterable[tuple[str, Line]]) -> None:
     for result, line in lines:
         by_result[result].append(line)
     BYTES.inc(sum(line["bytes"] for line in by_result["accepted"]))
+    for quota, count in Counted(line.get("quota") for line in by_result["rejected"]).items():
+        if quota:
+            REFUSED.labels(quota).inc(count)
     for result, told in by_result.items():
         if told:
             EVENTS.labels(result).inc(len(told))
@@ -58,7 +63,9 @@ def _line(one: Draft, result: Result, shared: Line) -> tuple[str, Line]:
 
 def _refusal(problem: Problem) -> Line:
     """Where it was wrong, and how; never with the values, which are the producer's own."""
-    return {"code": problem.code, "pointers": [fault.pointer for fault in problem.faults[:MOST_POINTERS]]}
+    pointers = [fault.pointer for fault in problem.faults[:MOST_POINTERS]]
+    quota = {"quota": problem.details["quota"]} if "quota" in problem.details else {}
+    return {"code": problem.code, "pointers": pointers, **quota}
 
 
 def _acceptance(candidate: Candidate) -> Line:

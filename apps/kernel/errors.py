@@ -50,11 +50,13 @@ class Problem(Exception):
         code: str | None = None,
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail, self.faults = detail, tuple(faults)
         self.code = code or type(self).code
         self.headers = dict(headers or {})
+        self.details = dict(details or {})  # further members of the answer (RFC 9457, 3.2)
 
     def as_dict(self, *, instance: str | None = None) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -63,6 +65,7 @@ class Problem(Exception):
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
+            **self.details,
         }
         if instance:
             body["instance"] = instance

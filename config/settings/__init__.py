@@ -95,4 +95,5 @@ INTAKE_PROCESSES = data.intake_processes(ENVIRONMENT, DATABASES["default"])
 ENGINE_CONCURRENCY = ENVIRONMENT.trunkline_engine_concurrency
 LEASE_SECONDS = ENVIRONMENT.trunkline_lease_seconds
 RETENTION_DAYS = ENVIRONMENT.trunkline_retention_days
+QUOTAS = data.quotas(ENVIRONMENT)
 METRICS_TOKEN = ENVIRONMENT.trunkline_metrics_token

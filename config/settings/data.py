@@ -45,6 +45,17 @@ def intake_processes(environment: Environment, database: Mapping[str, Any]) -> i
     return environment.trunkline_intake_processes or (1 if one_writer else min(2, os.cpu_count() or 1))
 
 
+def quotas(environment: Environment) -> dict[str, int]:
+    """By a project's column, what counts where it is empty; 0 is no limit."""
+    return {
+        "quota_events_per_second": environment.trunkline_quota_events_per_second,
+        "quota_events_per_month": environment.trunkline_quota_events_per_month,
+        "quota_destinations": environment.trunkline_quota_destinations,
+        "quota_payload_bytes": environment.trunkline_quota_payload_bytes,
+        "quota_backlog": environment.trunkline_quota_backlog,
+    }
+
+
 def _use_pymysql() -> None:
     import pymysql
 

@@ -17,6 +17,8 @@ MORE_DOORS = (
     "apps.accounts.bearer",  # and the fast lane, too
     "apps.accounts.credentials",
     "apps.accounts.principal",
+    "apps.accounts.quotas",  # what a project may use: whoever makes something of it holds to them
+    "apps.accounts.store",  # the intake's one transaction counts what a project has used
     "apps.intake.lane",  # served by the data plane's process
     "apps.deliveries.inserts",  # the intake's one transaction makes deliveries
     "apps.deliveries.fan_out",

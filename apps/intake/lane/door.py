@@ -9,10 +9,13 @@ from django.core.exceptions import SynchronousOnlyOperation
 from structlog.contextvars import bound_contextvars
 
 from apps.accounts.models import Project
+from apps.accounts.quotas import quotas_of
 from apps.intake import doors, telemetry
+from apps.intake.backlogs import backlogs
 from apps.intake.catalog import catalog_known, catalog_of
 from apps.intake.commits import Result
 from apps.intake.drafts import Candidate, Draft, draft
+from apps.intake.gate import admit_soon
 from apps.intake.lane.background import background
 from apps.intake.lane.group import GroupCommit
 from apps.intake.lane.request import Request
@@ -22,6 +25,7 @@ from apps.kernel.database import DatabaseThread
 from apps.kernel.errors import Problem
 
 TELL = 0.02  # seconds that lines are gathered for one record
+LOOK = 0.1  # seconds between two looks at which backlogs are to be read
 LARGE = 256_000  # bytes of a body that is read in a thread, so that the others need not wait for it
 
 type Submitted = Sequence[Submission | Problem]
@@ -36,9 +40,12 @@ class Door:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._reads = await stack.enter_async_context(DatabaseThread("reads"))
+            self._quotas = await stack.enter_async_context(DatabaseThread("quotas"))
+            counts = await stack.enter_async_context(DatabaseThread("backlogs"))
             commits = await stack.enter_async_context(DatabaseThread("commits"))
             self._group = GroupCommit(commits)
             stack.callback(background(self._group.run()).cancel)
+            stack.callback(background(_read_backlogs(counts)).cancel)
             self._stack = stack.pop_all()
         return self
 
@@ -68,6 +75,7 @@ class Door:
         return read() if len(body) < LARGE else await self._reads.run(read)
 
     async def _accept(self, project: Project, request: Request, submitted: Submitted) -> list[Result]:
+        await admit_soon(project, len(submitted), self._quotas.run)
         drafts = await self._drafts(project, submitted)
         candidates = [one for one in drafts if isinstance(one, Candidate)]
         results = answers(drafts, await self._group.put(candidates))
@@ -76,13 +84,13 @@ class Door:
 
     async def _drafts(self, project: Project, submitted: Submitted) -> list[Draft]:
         """In the loop where all that is needed is in memory, else in a thread that reads it."""
-        catalog = catalog_known(project)
+        catalog, quotas = catalog_known(project), quotas_of(project)
         if catalog is not None:
             try:
-                return [draft(project, catalog, one) for one in submitted]
+                return [draft(project, quotas, catalog, one) for one in submitted]
             except SynchronousOnlyOperation:  # a schema that is not in memory: Django lets no query run in the loop
                 pass
-        return await self._reads.run(lambda: [draft(project, catalog_of(project), one) for one in submitted])
+        return await self._reads.run(lambda: [draft(project, quotas, catalog_of(project), one) for one in submitted])
 
     # One record for all that were answered within a moment
 
@@ -94,6 +102,13 @@ class Door:
     def _tell(self) -> None:
         told, self._told = self._told, []
         telemetry.tell_all(told)
+
+
+async def _read_backlogs(thread: DatabaseThread) -> None:
+    while True:
+        await asyncio.sleep(LOOK)
+        if backlogs.any_due():
+            await thread.attempted(backlogs.refresh)
 
 
 def _all_or_none(project: Project, request: Request, submitted: Submitted, base: str) -> list[Result]:

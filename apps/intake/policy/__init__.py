@@ -1,0 +1,1 @@
+"""Pure decisions of the intake: how fast a project may publish, and how much in a month."""

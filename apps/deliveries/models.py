@@ -125,6 +125,9 @@ class Pruning(models.Model):
     boundary = models.UUIDField(default=BEGINNING, help_text="events before it may go")
     planned_at = models.DateTimeField(null=True, help_text="when the boundary was last set")
     began_at = models.DateTimeField(null=True, help_text="when the cursor last began anew")
+    payload_cursor = models.UUIDField(db_default=BEGINNING, help_text="the last event whose data was looked at")
+    payload_boundary = models.UUIDField(db_default=BEGINNING, help_text="the data of events before it may go")
+    payload_left = models.UUIDField(null=True, help_text="just before the first whose data had to stay")
 
     def __str__(self) -> str:
         return f"pruning of {self.project_id}"

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from apps.accounts.models import Project
 from apps.deliveries.models import BEGINNING, IS_FINAL, Attempt, Delivery, FanOut, Pruning
-from apps.deliveries.policy.retention import Retention, oldest_kept, retention_of
+from apps.deliveries.policy.retention import Retention, oldest_kept, oldest_with_data, retention_of
 from apps.events.models import Event
 from apps.kernel.contention import retried
 from apps.kernel.ids import first_id
@@ -46,7 +46,8 @@ def projects_due(now: datetime) -> list[UUID]:
     """Those with something to delete, or to plan; the one that waited longest first."""
     known = Pruning.objects.values("pk")
     prepare(Project.objects.exclude(pk__in=known).values_list("pk", flat=True))
-    due = Q(cursor__lt=F("boundary")) | Q(planned_at=None) | Q(planned_at__lt=now - PLAN_AFTER)
+    behind = Q(cursor__lt=F("boundary")) | Q(payload_cursor__lt=F("payload_boundary"))
+    due = behind | Q(planned_at=None) | Q(planned_at__lt=now - PLAN_AFTER)
     return list(Pruning.objects.filter(due).order_by("planned_at").values_list("pk", flat=True))
 
 
@@ -81,9 +82,13 @@ def _prune(project_id: UUID, now: datetime, replan: bool) -> Batch:
 
 
 def _plan(row: Pruning, now: datetime, replan: bool) -> None:
-    row.boundary, row.planned_at = boundary(Project.objects.get(pk=row.pk), now), now
+    project = Project.objects.get(pk=row.pk)
+    row.boundary, row.payload_boundary, row.planned_at = boundary(project, now), payload_boundary(project, now), now
     if replan or row.began_at is None or row.began_at < now - BEGIN_AFTER:
         row.cursor, row.began_at = BEGINNING, now
+        # Erased ones are still there: to walk by all of them every day would be much for the few that had to stay.
+        row.payload_cursor = BEGINNING if replan else row.payload_left or row.payload_cursor
+        row.payload_left = None
 
 
 def boundary(project: Project, now: datetime) -> UUID:
@@ -94,6 +99,12 @@ def boundary(project: Project, now: datetime) -> UUID:
     ids = Event.objects.filter(project=project).order_by("-pk").values_list("pk", flat=True)
     by_count = ids[kept.events - 1 : kept.events].first() if kept.events else None
     return max(by_age, by_count or BEGINNING)
+
+
+def payload_boundary(project: Project, now: datetime) -> UUID:
+    """Events with ids before it may lose their data."""
+    oldest = oldest_with_data(project.payload_days, now)
+    return first_id(oldest) if oldest else BEGINNING
 
 
 def _delete_after(row: Pruning) -> tuple[Batch, UUID]:

@@ -13,7 +13,7 @@ from apps.deliveries import store
 from apps.deliveries.fan_out import INLINE, fan_out_again
 from apps.deliveries.inserts import deliveries_insert, rows_for
 from apps.deliveries.models import Delivery
-from apps.deliveries.states import Edge, State
+from apps.deliveries.states import FINAL, Edge, State
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination
 from apps.destinations.selectors import wanting_ids
@@ -29,13 +29,18 @@ TEST_TYPE = "trunkline.test"
 
 @transaction.atomic
 def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
-    """Send it now: one that waits is due at once, a final one starts anew. One in flight is a Conflict."""
+    """Send it now: one that waits is due at once, a final one starts anew.
+
+    One in flight is a Conflict, and so is one whose event has lost its data.
+    """
     row = Delivery.objects.filter(pk=delivery.pk)
     moved = store.replay(row, now=now()) or store.hasten(row, now=now())
     announce([delivery.destination_id])
     _refresh(delivery)
     if not moved and delivery.state == State.SENDING:
         raise Conflict("it is being sent at this moment", code="sending")
+    if not moved and delivery.state in FINAL:
+        raise _payload_expired()
     _audit(delivery, "delivery.retried", actor)
     return delivery
 
@@ -97,9 +102,17 @@ def event_replay_to_all(*, event: Event, actor: Actor) -> list[Delivery] | None:
 
 
 def _hold(event: Event) -> None:
-    """Until the transaction's end nobody prunes it. Raises NotFound where somebody just did."""
-    if not Event.objects.select_for_update().filter(pk=event.pk).values_list("pk"):
+    """Until the transaction's end nobody prunes it. Raises NotFound where somebody just did, Conflict for its data."""
+    found = list(Event.objects.select_for_update().filter(pk=event.pk).values_list("erased_at", flat=True))
+    if not found:
         raise NotFound("it is gone: it was beyond the project's retention")
+    if found[0] is not None:
+        raise _payload_expired()
+
+
+def _payload_expired() -> Conflict:
+    detail = "its data was erased, as the project's settings say; there is nothing left to send"
+    return Conflict(detail, code="payload_expired")
 
 
 def destination_recover(*, destination: Destination, since: datetime, actor: Actor) -> int:

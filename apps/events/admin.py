@@ -146,9 +146,16 @@ class EventAdmin(DataPlaneAdmin[Event]):
     def sections(self, request: HttpRequest, event: Event) -> list[Section]:
         found = [
             Section("Event", facts(_event_facts(event))),
-            Section("Data", code_block(pretty_json(bytes(event.data)), "event's data")),
+            Section("Data", _data(event)),
         ]
         return [*found, Section("Further attributes", facts(event.extensions))] if event.extensions else found
+
+
+def _data(event: Event) -> SafeString:
+    """Erased data is said to be: an empty block would look like an empty event."""
+    if event.erased_at is not None:
+        return facts({"Erased": moment(event.erased_at)})
+    return code_block(pretty_json(bytes(event.data)), "event's data")
 
 
 def _event_facts(event: Event) -> dict[str, Any]:

@@ -99,12 +99,12 @@ class EventTypeViewSet(ProjectViewSet[EventType]):
         return Response({"data": SchemaVersionSerializer(self.row().versions.all(), many=True).data, "next": None})
 
 
-@extend_schema_field({"description": "the producer's JSON"})
+@extend_schema_field({"description": "the producer's JSON; null where it was erased: see `erased_at`"})
 class DataField(serializers.Field[Any, Any, Any, Any]):
     """The data as JSON in the answer. Numbers beyond 64 bits survive, because nothing parses them on the way."""
 
     def to_representation(self, value: bytes) -> Any:
-        return msgspec.Raw(bytes(value))
+        return msgspec.Raw(bytes(value) or b"null")
 
 
 class EventSerializer(serializers.Serializer[Any]):
@@ -118,6 +118,7 @@ class EventSerializer(serializers.Serializer[Any]):
     idempotency_key = serializers.CharField()
     schema_version = serializers.IntegerField(allow_null=True)
     received_at = serializers.DateTimeField()
+    erased_at = serializers.DateTimeField(allow_null=True, help_text="when its data went, and nothing else did")
 
 
 class EventDetailSerializer(EventSerializer):

@@ -65,6 +65,8 @@ def _inline(destination_ids: Sequence[UUID]) -> Collection[UUID]:
 
 def _within_months(candidates: Sequence[Candidate], results: list[Result]) -> list[Result]:
     """Without those beyond their project's month, and without the repeats of those."""
+    if not any(one.monthly for one in candidates):
+        return results
     new = [one for one, result in zip(candidates, results, strict=True) if _is_new(result)]
     refused = refused_by_month(new)
     return [refused.get(one.event_id, one) if isinstance(one, Accepted) else one for one in results]

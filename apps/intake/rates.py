@@ -30,7 +30,7 @@ local count, rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3
 local start = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
 local cost = count * 1000000 / rate
 local wait = start - now + math.min(cost, burst) - burst
-if wait > 0 then return math.ceil(wait) end
+if wait >= 1 then return math.ceil(wait) end
 redis.call('SET', KEYS[1], string.format('%.0f', start + cost), 'PX', math.ceil((start + cost - now) / 1000) + 1000)
 return 0
 """

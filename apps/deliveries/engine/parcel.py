@@ -53,8 +53,8 @@ def pack(rows: Iterable[Claimed]) -> list[Parcel]:
 
 
 def _message(row: Claimed) -> Message | None:
-    """None where the event is gone: no constraint holds it, and it may have been pruned."""
-    if row.event_type is None or row.time is None or row.data is None:
+    """None where the event is gone: no constraint holds it, and it, or its data, may have been pruned."""
+    if row.event_type is None or row.time is None or not row.data:
         return None
     body = webhook_body(row.event_type, row.time, row.data)
     return Message(id=encode("evt", row.event_id), body=body, traceparent=row.traceparent or "")

@@ -1,4 +1,4 @@
-"""Deletes what is beyond its retention: events with all that belongs to them, and old idempotency keys."""
+"""Deletes what is beyond its retention: events with all that belongs to them, or their data; old idempotency keys."""
 
 import time
 from datetime import timedelta
@@ -8,6 +8,7 @@ import structlog
 
 from apps.deliveries import pruning
 from apps.deliveries.engine import telemetry
+from apps.deliveries.expiry import Expired, expire_next
 from apps.deliveries.pruning import Batch
 from apps.events.store import keys_expire
 from apps.kernel.clock import now
@@ -22,9 +23,8 @@ log = structlog.get_logger("trunkline.engine")
 def run_once() -> int:
     """One batch of events or of keys; how many rows it looked at, 0 when there is nothing left to do for now."""
     for project_id in pruning.projects_due(now()):
-        batch = prune_project(project_id)
-        if batch.looked_at:
-            return batch.looked_at
+        if looked_at := prune_project(project_id).looked_at or expire_project(project_id).looked_at:
+            return looked_at
     return run_keys()
 
 
@@ -44,6 +44,22 @@ def prune_project(project_id: UUID, *, replan: bool = False) -> Batch:
             project_id=encode("prj", project_id),
             events=batch.events,
             deliveries=batch.deliveries,
+            attempts=batch.attempts,
+            duration_ms=round((time.perf_counter() - began) * 1000),
+        )
+    return batch
+
+
+def expire_project(project_id: UUID) -> Expired:
+    """One batch of one project's old data, told to the outside."""
+    began = time.perf_counter()
+    batch = expire_next(project_id, now=now())
+    if batch.events or batch.attempts:
+        telemetry.PAYLOADS_ERASED.inc(batch.events)
+        log.info(
+            "payloads.erased",
+            project_id=encode("prj", project_id),
+            events=batch.events,
             attempts=batch.attempts,
             duration_ms=round((time.perf_counter() - began) * 1000),
         )

@@ -31,6 +31,7 @@ LOST = Counter("trunkline_attempts_lost", "Attempts whose lease ran out before t
 RESCUED = Counter("trunkline_deliveries_rescued", "Deliveries taken back from a crashed engine")
 FANNED_OUT = Counter("trunkline_deliveries_fanned_out", "Deliveries made by engines, of events that very many want")
 PRUNED = Counter("trunkline_events_pruned", "Events deleted because they were beyond their project's retention")
+PAYLOADS_ERASED = Counter("trunkline_payloads_erased", "Events whose data was erased because it was too old")
 FAN_OUTS = Gauge(
     "trunkline_fan_outs_waiting", "Events whose deliveries engines have yet to make", multiprocess_mode="livemax"
 )

@@ -20,3 +20,8 @@ def retention_of(days: int | None, events: int | None, *, default_days: int) -> 
 def oldest_kept(retention: Retention, now: datetime) -> datetime | None:
     """The time before which events may go for their age; None when none may."""
     return now - timedelta(days=retention.days) if retention.days else None
+
+
+def oldest_with_data(payload_days: int | None, now: datetime) -> datetime | None:
+    """The time before which events' data may go, and the rest of them stay; None when it goes with the event."""
+    return now - timedelta(days=payload_days) if payload_days else None

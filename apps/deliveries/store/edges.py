@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.deliveries.models import Delivery
 from apps.deliveries.policy.rescue import pause_after_rescue
@@ -80,8 +80,13 @@ def cancel(deliveries: QuerySet[Delivery], *, now: datetime, reason: str = Edge.
 
 
 def replay(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
-    """Make those of them that are final ready again, with the whole retry schedule before them."""
-    final = deliveries.filter(state__in=sources(Edge.REPLAYED))
+    """Make those of them that are final ready again, with the whole retry schedule before them.
+
+    But for those whose event has lost its data: there is nothing to send. (Should it lose it at this very moment, the
+    engine cancels the delivery.)
+    """
+    erased = Event.objects.filter(pk=OuterRef("event_id"), erased_at__isnull=False)
+    final = deliveries.filter(~Exists(erased), state__in=sources(Edge.REPLAYED))
     again: dict[str, Any] = {"state": State.READY, "reason": Edge.REPLAYED, "finished_at": None, "failures": 0}
     in_line = final.filter(destination__in=Destination.objects.filter(ordering=Ordering.PER_KEY).values("pk"))
     with transaction.atomic():

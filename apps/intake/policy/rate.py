@@ -7,6 +7,7 @@ BURST past now is refused.
 from dataclasses import dataclass
 
 BURST = 1.0  # seconds' worth that may be taken at once
+NOTHING = 1e-6  # seconds: what adding thirds makes of none
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +26,4 @@ def take(arrival: float, *, count: int, rate: int, now: float) -> Taken:
     """
     start = max(arrival, now)
     wait = start - now + min(count / rate, BURST) - BURST
-    return Taken(arrival, wait) if wait > 0 else Taken(start + count / rate)
+    return Taken(arrival, wait) if wait > NOTHING else Taken(start + count / rate)

@@ -275,9 +275,9 @@ def test_idempotency_keys_go_after_two_days(project: Project) -> None:
 def test_the_command_says_what_went(project: Project) -> None:
     finished(old_event(project))
     a_delivery(old_event(project), a_destination(project))
-    assert command("--dry-run") == {"events": 1, "dry_run": True}
+    assert command("--dry-run") == {"events": 1, "payloads": 0, "dry_run": True}
     assert Event.objects.count() == 2
-    counts = {"events": 1, "deliveries": 1, "attempts": 1, "idempotency_keys": 0, "dry_run": False}
+    counts = {"events": 1, "deliveries": 1, "attempts": 1, "payloads": 0, "idempotency_keys": 0, "dry_run": False}
     assert command() == counts
     assert command() == {**counts, "events": 0, "deliveries": 0, "attempts": 0}
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts.models import Project
 from apps.accounts.selectors import project_by_name_or_id
-from apps.deliveries import pruning
+from apps.deliveries import expiry, pruning
 from apps.deliveries.engine import pruner
 from apps.deliveries.pruning import Batch
 from apps.kernel.clock import now
@@ -21,7 +21,8 @@ PAUSE = 0.05  # seconds, while an engine is at the same project
 
 class Command(BaseCommand):
     help = (
-        "Delete events beyond their project's retention, with deliveries and attempts, and old idempotency keys. "
+        "Delete events beyond their project's retention, with deliveries and attempts, the data (payloads) of those "
+        "that are kept longer than it, and old idempotency keys. "
         "Engines do so by themselves; this does it at once. What has something left to send stays."
     )
 
@@ -31,14 +32,15 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
     def handle(self, *, project: str | None, dry_run: bool, json: bool, **_: Any) -> None:
-        totals: Counter[str] = Counter(events=0, deliveries=0, attempts=0, idempotency_keys=0)
+        totals: Counter[str] = Counter(events=0, deliveries=0, attempts=0, payloads=0, idempotency_keys=0)
         for one in _projects(project):
             for batch in pruning.rehearse(one, now=now()) if dry_run else _batches(one):
                 self._count(totals, batch, quiet=json)
+            totals["payloads"] += sum(expiry.rehearse(one, now=now()) if dry_run else _payloads(one))
         if not (dry_run or project):
             while gone := pruner.run_keys():
                 totals["idempotency_keys"] += gone
-        counts = {"events": totals["events"]} if dry_run else dict(totals)
+        counts = {name: totals[name] for name in ("events", "payloads")} if dry_run else dict(totals)
         said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
         verb = "would be deleted" if dry_run else "deleted"
         self.stdout.write(jsonlib.dumps({**counts, "dry_run": dry_run}) if json else f"{said} {verb}")
@@ -72,3 +74,10 @@ def _batches(project: Project) -> Iterator[Batch]:
             first = False
         else:
             return
+
+
+def _payloads(project: Project) -> Iterator[int]:
+    """Of the events that stay; planned by what went before."""
+    while (batch := pruner.expire_project(project.pk)).looked_at or batch.skipped:
+        yield batch.events
+        sleep(PAUSE if batch.skipped else 0)

@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 from apps.accounts.api import ApiKeyViewSet, MemberViewSet
 from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
+from apps.deliveries.api_consumers import ConsumerDataViewSet
 from apps.destinations.api import ConsumerViewSet, DestinationViewSet
 from apps.events.api import EventTypeViewSet, EventViewSet
 from apps.intake.api import BatchPublishing, Publishing
@@ -40,6 +41,8 @@ api: list[URLPattern | URLResolver] = [
     path("event-types/<pk>/versions", EventTypeViewSet.as_view({"get": "versions"})),
     path("consumers", ConsumerViewSet.as_view(LIST)),
     path("consumers/<pk>", ConsumerViewSet.as_view(ITEM)),
+    path("consumers/<pk>/erase", ConsumerDataViewSet.as_view({"post": "erase"})),
+    path("consumers/<pk>/export", ConsumerDataViewSet.as_view({"get": "export"})),
     path("destinations", DestinationViewSet.as_view(LIST)),
     path("destinations/<pk>", DestinationViewSet.as_view(ITEM)),
     path("destinations/<pk>/rotate-secret", DestinationViewSet.as_view({"post": "rotate_secret"})),

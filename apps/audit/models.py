@@ -7,7 +7,7 @@ from apps.kernel.ids import new_uuid
 
 
 class AuditEntry(models.Model):
-    """One thing somebody did; never changed and never deleted by Trunkline."""
+    """One thing somebody did; never deleted by Trunkline, and changed only where it names a consumer that is erased."""
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
     project_id = models.UUIDField(null=True)

@@ -9,9 +9,10 @@ from django.template.loader import render_to_string
 
 from apps.audit.services import Actor
 from apps.deliveries.admin_colours import COLOURS
+from apps.deliveries.erasing import consumer_erase
 from apps.deliveries.services import destination_recover, destination_test, event_replay_to_all
 from apps.deliveries.states import State
-from apps.destinations.models import Destination
+from apps.destinations.models import Consumer, Destination
 from apps.events.models import Event
 from apps.kernel.admin import DialogForm, Section, acting, badge, extend_page, id_link, moment, row_action, row_link
 from apps.kernel.admin.unfold import Select
@@ -64,6 +65,18 @@ def recover(page: Any, request: HttpRequest, destination: Destination, *, hours:
     return f"{count} deliveries to {destination} are due again"
 
 
+@row_action(
+    "Erase",
+    question="All that is kept of it goes for good: its events, their deliveries, its destinations, itself.",
+    icon="delete_forever",
+    danger=True,
+    scope="consumers:write",
+)
+def erase(page: Any, request: HttpRequest, consumer: Consumer) -> str:
+    operation = consumer_erase(consumer=consumer, actor=Actor(**acting(request)))
+    return f"{consumer.public_id} is being erased by the engines ({operation.public_id})"
+
+
 def _live(destination: Destination) -> Destination:
     if destination.deleted_at:
         raise Conflict("it is deleted", code="deleted")
@@ -92,4 +105,5 @@ def deliveries_of(event: Event) -> Section:
 def contribute() -> None:
     """To the pages that the apps before this one have registered."""
     extend_page(Event, {"replay": replay}, [deliveries_of])
+    extend_page(Consumer, {"erase": erase})
     extend_page(Destination, {"send_test": send_test, "recover": recover})

@@ -6,21 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from apps.accounts.models import Project
 from apps.accounts.quotas import over_quota, quotas_of
 from apps.accounts.services import project_touch
-from apps.audit.services import SYSTEM, Actor, audit_record
+from apps.audit.services import SYSTEM, Actor, admin_log_blank, audit_blank, audit_record
 from apps.destinations.kinds import kind_named
-from apps.destinations.models import Consumer, Destination, Ordering, Status
+from apps.destinations.models import Consumer, Destination, Ordering, Secret, Status
 from apps.destinations.policy import changed_policy
 from apps.destinations.sealing import seal
 from apps.destinations.secrets import secret_add
 from apps.destinations.selectors import config_of, consumer_named, destinations
 from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
-from apps.kernel.ids import new_uuid
+from apps.kernel.ids import encode, new_uuid
 
+BLANKED = ("name", "summary", "filter", "transform", "policy", "event_types", "sealed_config", "deleted_at")
 CHANGEABLE = ("sealed_config", "summary", "event_types", "name", "policy")
 
 
@@ -159,6 +161,35 @@ def destination_delete(*, destination: Destination, actor: Actor) -> None:
     destination.sealed_config = seal(b"{}", purpose="config", row=destination.pk)
     destination.save(update_fields=["deleted_at", "sealed_config"])
     _audit(destination, "destination.deleted", actor, {"to": destination.summary})
+
+
+def destinations_blank(*, consumer: Consumer, limit: int) -> int:
+    """Of a consumer that is being erased: delete its destinations with all that they say of it; returns how many.
+
+    In the caller's transaction. The rows stay without a word in them, for what names their ids.
+    """
+    told = Q(deleted_at=None) | ~Q(name="") | ~Q(summary="")
+    rows = list(consumer.destinations.filter(told).order_by("pk")[:limit])
+    if rows:
+        project_touch(consumer.project)
+        Secret.objects.filter(destination__in=rows).delete()
+    for row in rows:
+        row.name, row.summary, row.filter, row.transform, row.policy, row.event_types = "", "", "", {}, {}, []
+        row.sealed_config = seal(b"{}", purpose="config", row=row.pk)
+        row.deleted_at = row.deleted_at or now()
+        row.save(update_fields=BLANKED)
+    return len(rows)
+
+
+def consumer_forget(*, consumer: Consumer) -> None:
+    """The end of its erasure, in the caller's transaction: the row goes, and what the audit trail says of it."""
+    gone = list(consumer.destinations.values_list("pk", flat=True))
+    targets = [consumer.public_id, *(encode("dst", pk) for pk in gone)]
+    audit_blank(project_id=consumer.project_id, targets=targets, words={"key": consumer.key, "consumer": consumer.key})
+    admin_log_blank([consumer.pk, *gone])
+    consumer.destinations.update(consumer=None)
+    _audit(consumer, "consumer.erased", SYSTEM, {})
+    consumer.delete()
 
 
 @transaction.atomic

@@ -98,6 +98,12 @@ def keys_expire(*, before: datetime, limit: int) -> int:
     return IdempotencyKey.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
 
 
+def keys_forget(events: Iterable[Event]) -> None:
+    """Forget the keys these events came under: they are about to be erased."""
+    by_hash = {one: event.pk for event in events for one in hashes_of(event)}
+    IdempotencyKey.objects.filter(pk__in=by_hash, event_id__in=by_hash.values()).delete()
+
+
 def events_insert(events: Sequence[EventRow]) -> None:
     """In the caller's transaction."""
     bulk.insert(Event, EventRow._fields, events)

@@ -89,8 +89,9 @@ def call(
     if key:
         sent.setdefault("authorization", f"Bearer {key}")
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    response = _client().generic(method, _address(path), raw, content_type=content_type, headers=sent)
-    return Answer(response.status_code, {k.lower(): v for k, v in response.items()}, response.content)
+    response: Any = _client().generic(method, _address(path), raw, content_type=content_type, headers=sent)
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return Answer(response.status_code, {k.lower(): v for k, v in response.items()}, content)
 
 
 @cache

@@ -24,5 +24,6 @@ class Pace:
     heartbeat: float = 5.0
     expand: float = 0.5  # between two looks for events that very many want
     prune: float = 60.0
+    erase: float = 2.0
     grace: float = 20.0  # for what is in flight at shutdown
     after_fault: float = 1.0  # before the database is tried again

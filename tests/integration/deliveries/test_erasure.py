@@ -1,0 +1,338 @@
+"""Erasure: nothing that was planted of a consumer is left in any table, nothing of anybody else is touched."""
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from apps.accounts.models import Project
+from apps.accounts.scopes import SCOPES
+from apps.audit.models import AuditEntry
+from apps.deliveries import erasing, erasure
+from apps.deliveries.engine import eraser
+from apps.deliveries.erasing import consumer_erase
+from apps.deliveries.models import Attempt, Delivery, FanOut, Operation, OperationState, Turn
+from apps.deliveries.states import State
+from apps.destinations.models import Consumer, Destination, Secret
+from apps.destinations.services import consumer_change, consumer_create, destination_delete
+from apps.events.models import Event, IdempotencyKey
+from apps.intake.services import events_accept
+from apps.intake.submission import Submission
+from apps.kernel.clock import now
+from apps.kernel.ids import new_uuid
+from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, caller
+from tests.integration.staff import superuser
+
+pytestmark = pytest.mark.django_db
+WORD = "planted7acme"  # in everything that is said of the one who is erased
+KEY = f"{WORD}-key"
+
+
+def planted(project: Project) -> Consumer:
+    """A consumer with all it can have, in every column that takes its words."""
+    consumer = consumer_create(project=project, key=KEY, name=f"{WORD} Ltd", actor=ACTOR)
+    consumer_change(consumer=consumer, name=f"{WORD} & Sons", actor=ACTOR)
+    url = f"http://127.0.0.1:9/{WORD}"
+    own, shared = a_destination(project, url, consumer=KEY, name=f"{WORD} hook"), a_destination(project)
+    Destination.objects.filter(pk=own.pk).update(filter=f"data.who == '{WORD}'", transform={"jmespath": WORD})
+    destination_delete(destination=a_destination(project, url, consumer=KEY, name=f"{WORD} old"), actor=ACTOR)
+    for number in range(3):
+        said = f"{WORD}/{number}"
+        one = Submission(
+            type="a.b",
+            data=json.dumps(WORD).encode(),
+            consumer=KEY,
+            extensions={"who": WORD},
+            idempotency=("key", f"{WORD}{number}"),
+            source=said,
+            subject=said,
+            ordering_key=said,
+        )
+        events_accept(project=Project.objects.get(pk=project.pk), submissions=[one])
+    for delivery in Delivery.objects.filter(destination__in=[own, shared]):
+        _attempt(delivery)
+    _attempt(a_delivery(an_event(project), own, State.DELIVERED))  # of an event for everybody
+    event = Event.objects.filter(consumer=KEY).latest("pk")
+    FanOut.objects.create(event=event, project=project, type="a.b", consumer=KEY, received_at=now())
+    Turn.objects.create(destination_id=shared.pk, key=new_uuid(), delivery_id=event.deliveries.all()[0].pk)
+    AuditEntry.objects.create(project_id=project.pk, action="operation.created", changes={"consumer": KEY, "n": 1})
+    Operation.objects.create(
+        project=project,
+        kind="recover",
+        parameters={"consumer": KEY},
+        state=OperationState.COMPLETED,
+        finished_at=now(),
+    )
+    return consumer
+
+
+def _attempt(delivery: Delivery) -> None:
+    told = {"outcome": "failed", "detail": f"{WORD}.example", "response_body": WORD.encode(), "duration_ms": 1}
+    Attempt.objects.create(delivery=delivery, number=1, started_at=now(), **told)
+
+
+def dump() -> dict[str, list[str]]:
+    """Every row of every table as text, binary columns too."""
+    found: dict[str, list[str]] = {}
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names():
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+            found[table] = [" ".join(map(_text, row)) for row in cursor.fetchall()]
+    return found
+
+
+def _text(value: Any) -> str:
+    return bytes(value).decode(errors="replace") if isinstance(value, bytes | memoryview) else str(value)
+
+
+def places(word: str = WORD) -> dict[str, int]:
+    return {table: count for table, rows in dump().items() if (count := sum(word in row for row in rows))}
+
+
+def erase_all() -> None:
+    while eraser.run_once():
+        pass
+
+
+def others() -> dict[str, Any]:
+    """All that belongs to everybody else, as it is now."""
+    spared = (Consumer, Destination, Secret, Event, Delivery, Attempt)
+    return {model.__name__: sorted(map(str, model.objects.values_list())) for model in spared}
+
+
+@pytest.fixture
+def bystanders(project: Project) -> dict[str, Any]:
+    """Another consumer of the project, and one of the same key in another project."""
+    for one, key in ((project, "other"), (a_project(), KEY)):
+        _attempt(a_delivery(an_event(one, consumer=key), a_destination(one, consumer=key), State.DELIVERED))
+    an_event(project, consumer=f"{KEY}2")
+    return others()
+
+
+@pytest.mark.parametrize("size", [1, 2, 500])
+def test_nothing_of_it_is_left_in_any_table(
+    project: Project, bystanders: dict[str, Any], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("EVENTS", "DELIVERIES", "DESTINATIONS"):
+        monkeypatch.setattr(erasure, name, size)
+    Event.objects.exclude(project=project).update(consumer="elsewhere")  # the word itself must not be there
+    Consumer.objects.exclude(project=project).update(key="elsewhere")
+    Event.objects.filter(consumer=f"{KEY}2").update(consumer="elsewhere")
+    Attempt.objects.update(detail="", response_body=b"")
+    AuditEntry.objects.all().delete()
+    before = others()
+    consumer = planted(project)
+    assert len(places()) >= 7
+    keys = IdempotencyKey.objects.count()
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    erase_all()
+    assert places() == {}
+    assert (keys, IdempotencyKey.objects.count(), FanOut.objects.count(), Turn.objects.count()) == (3, 0, 0, 0)
+    after = others()
+    for name in ("Consumer", "Secret", "Event", "Delivery", "Attempt"):
+        left = set(after[name]) - set(before[name])
+        assert set(before[name]) <= set(after[name])
+        assert len(left) == {"Secret": 1, "Event": 1}.get(name, 0), name  # the shared destination's, everybody's
+    operation = Operation.objects.get(kind="erase_consumer")
+    assert (operation.state, operation.parameters) == ("completed", {"consumer_id": consumer.public_id})
+
+
+def test_the_same_key_elsewhere_and_keys_that_begin_alike_are_not_it(
+    project: Project, bystanders: dict[str, Any]
+) -> None:
+    consumer_erase(consumer=consumer_create(project=project, key=KEY, actor=ACTOR), actor=ACTOR)
+    erase_all()
+    assert others() == bystanders
+
+
+def test_the_trail_keeps_who_did_what_when(project: Project) -> None:
+    consumer = planted(project)
+    before = list(AuditEntry.objects.values_list("pk", "action", "target", "actor_label", "at"))
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    erase_all()
+    after = list(AuditEntry.objects.values_list("pk", "action", "target", "actor_label", "at"))
+    assert set(before) <= set(after)
+    assert {(row[1], row[2]) for row in set(after) - set(before)} == {
+        ("consumer.erasure_started", consumer.public_id),
+        ("consumer.erased", consumer.public_id),
+    }
+
+
+class Killed(BaseException):
+    """In place of SIGKILL: nothing handles it."""
+
+
+@pytest.mark.parametrize("line", ["destinations_blank", "keys_forget", "consumer_forget", "_delete"])
+def test_killed_in_the_middle_it_goes_on(project: Project, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setattr(erasure, "EVENTS", 1)
+    consumer = planted(project)
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    work, calls = getattr(erasure, line), []
+
+    def die_after(*arguments: Any, **named: Any) -> Any:
+        calls.append(work(*arguments, **named))
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, line, die_after)
+        with pytest.raises(Killed):
+            erase_all()
+    assert calls
+    assert Consumer.objects.filter(pk=consumer.pk).exists()
+    erase_all()
+    assert places() == {}
+    assert not Consumer.objects.filter(pk=consumer.pk).exists()
+
+
+def test_what_comes_while_it_runs_goes_as_well(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = planted(project)
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    finish, late = erasure._erase_deliveries, [True]
+
+    def once_late(*arguments: Any) -> Any:
+        done = finish(*arguments)
+        if late and done is None:
+            late.clear()
+            a_delivery(an_event(project, consumer=KEY), a_destination(project, consumer=KEY))
+        return done
+
+    monkeypatch.setattr(erasure, "_erase_deliveries", once_late)
+    erase_all()
+    assert not late
+    assert places() == {}
+
+
+def test_asked_for_twice_it_is_one_operation(project: Project) -> None:
+    consumer = planted(project)
+    operations = {consumer_erase(consumer=consumer, actor=ACTOR).pk for _ in range(2)}
+    assert len(operations) == 1
+
+
+def test_over_the_api(project: Project, owner: Caller, viewer: Caller, stranger: Caller) -> None:
+    path = f"consumers/{planted(project).public_id}"
+    assert viewer.post(f"{path}/erase").status == 403
+    assert stranger.post(f"{path}/erase").status == 404
+    answer = owner.post(f"{path}/erase")
+    assert (answer.status, answer.body["state"]) == (202, "running")
+    assert answer.body["operation"].startswith("opr_")
+    erase_all()
+    assert owner.get(path).status == owner.post(f"{path}/erase").status == 404
+
+
+def test_in_the_admin(project: Project) -> None:
+    root, consumer = superuser(), planted(project)
+    root.post("destinations_consumer_change", consumer.pk, name=f"{WORD} Inc")
+    assert "django_admin_log" in places()
+    assert "is being erased" in root.act("destinations_consumer_erase", consumer)[-1]
+    erase_all()
+    left = places()
+    left.pop("django_session", None)
+    assert left == {}
+
+
+def erase_command(*arguments: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("erase_consumer", *arguments, "--json", stdout=out)
+    told: dict[str, Any] = json.loads(out.getvalue())
+    return told
+
+
+def test_the_command(project: Project) -> None:
+    consumer = planted(project)
+    told = erase_command(KEY, "--project", project.name)
+    assert (told["consumer"], told["rows"] > 5) == (consumer.public_id, True)
+    assert places() == {}
+    with pytest.raises(CommandError):
+        erase_command(KEY, "--project", "nobody's")
+
+
+def test_the_command_for_a_key_that_only_events_name(project: Project) -> None:
+    an_event(project, consumer=KEY), an_event(project)
+    erase_command(KEY, "--project", project.public_id)
+    assert places() == {}
+    assert Event.objects.count() == 1
+
+
+def test_the_command_does_not_wait_for_one_that_is_paused(project: Project) -> None:
+    consumer = planted(project)
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    Operation.objects.filter(kind=erasing.KIND).update(state=OperationState.PAUSED)
+    with pytest.raises(CommandError, match="paused"):
+        erase_command(KEY, "--project", project.name)
+
+
+# Export
+
+
+def exported(project: Project, key: str = KEY) -> list[dict[str, Any]]:
+    out = StringIO()
+    call_command("export_consumer", key, "--project", project.name, stdout=out)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_the_export_has_all_of_it_and_nothing_of_others(project: Project, bystanders: dict[str, Any]) -> None:
+    planted(project)
+    lines = exported(project)
+    counts = {name: sum(line["object"] == name for line in lines) for name in ("consumer", "destination", "event")}
+    assert counts == {"consumer": 1, "destination": 2, "event": 3}
+    own = Delivery.objects.filter(event__consumer=KEY, event__project=project).count()
+    told = [line["id"] for line in lines if line["object"] == "delivery"]
+    assert len(told) == len(set(told)) == own + 1  # and what went to its destination of an event for everybody
+    assert sum(line["object"] == "attempt" for line in lines) == Attempt.objects.exclude(pk__in=_spared()).count()
+    event = next(line for line in lines if line["object"] == "event")
+    assert (event["data"], event["extensions"], event["consumer"]) == (WORD, {"who": WORD}, KEY)
+    assert exported(project) == lines
+
+
+def _spared() -> list[Any]:
+    others_ = Attempt.objects.filter(delivery__event__consumer__in=["other"]) | Attempt.objects.filter(
+        delivery__event__project__in=Project.objects.exclude(name="billing")
+    )
+    return list(others_.values_list("pk", flat=True))
+
+
+def test_the_export_page_by_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted(project)
+    whole = exported(project)
+    for name in ("PAGE", "EVENT_PAGE"):
+        monkeypatch.setattr(f"apps.deliveries.export.{name}", 1)
+    assert exported(project) == whole
+
+
+def test_the_export_holds_no_secret(project: Project) -> None:
+    headers = {"Authorization": "Bearer hush-hush"}
+    made = a_destination(project, consumer=KEY, config={"url": "http://127.0.0.1:9/", "headers": headers})
+    text = json.dumps(exported(project))
+    assert "hush-hush" not in text
+    assert Secret.objects.get(destination=made).sealed not in text
+
+
+def test_the_export_over_the_api(project: Project, owner: Caller, stranger: Caller) -> None:
+    consumer = planted(project)
+    path = f"/api/v1/consumers/{consumer.public_id}/export"
+    answer = owner.get(path)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
+    assert [json.loads(line) for line in answer.content.splitlines()] == exported(project)
+    assert stranger.get(path).status == 404
+    for scope in ("consumers:read", "events:read", "deliveries:read"):
+        assert caller(project, set(SCOPES) - {scope}).get(path).status == 403
+
+
+def test_the_export_into_a_file(project: Project, tmp_path: Any) -> None:
+    planted(project)
+    path = tmp_path / "export.ndjson"
+    arguments = ("export_consumer", KEY, "--project", project.name, "--output", str(path))
+    call_command(*arguments)
+    assert [json.loads(line) for line in path.read_bytes().splitlines()] == exported(project)
+    with pytest.raises(CommandError):  # it is there already
+        call_command(*arguments)
+    with pytest.raises(CommandError):
+        exported(project, "nobody")
+
+
+def test_there_is_no_table_that_the_dump_misses() -> None:
+    assert {model._meta.db_table for model in apps.get_models()} <= set(dump())

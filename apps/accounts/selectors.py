@@ -7,8 +7,9 @@ from django.db.models import Q, QuerySet
 
 from apps.accounts import keys
 from apps.accounts.key_records import KeyRecord
-from apps.accounts.models import ApiKey, Membership, Project
+from apps.accounts.models import ApiKey, Membership, Project, Usage
 from apps.accounts.principal import Principal
+from apps.accounts.quotas import quotas_of
 from apps.audit.services import Actor
 from apps.kernel.clock import now
 from apps.kernel.ids import InvalidId, decode
@@ -59,6 +60,14 @@ def project_by_name_or_id(text: str) -> Project | None:
         return Project.objects.filter(pk=decode("prj", text)).first() or project_named(text)
     except InvalidId:
         return project_named(text)
+
+
+def events_this_month(project: Project) -> int | None:
+    """Accepted so far, in UTC; None where no quota counts them."""
+    if not quotas_of(project).events_per_month:
+        return None
+    used = Usage.objects.filter(project=project, month=now().date().replace(day=1))
+    return used.values_list("events", flat=True).first() or 0
 
 
 def api_keys(project: Project) -> QuerySet[ApiKey]:

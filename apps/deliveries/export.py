@@ -5,21 +5,20 @@ attempts; then what else went to its destinations. Secrets, and what may hold so
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.db.models import Model, QuerySet
 
-from apps.deliveries.erasure import events_of
 from apps.deliveries.models import BEGINNING, Attempt, Delivery
 from apps.destinations.models import Consumer, Destination
 from apps.events.models import Event
 from apps.kernel.clock import isoformat
 from apps.kernel.ids import encode
-from apps.kernel.walks import led_by
 
 PAGE = 200  # rows read at once
 EVENT_PAGE = 20  # of events, whose data may be large
@@ -37,27 +36,51 @@ def _lines(consumer: Consumer) -> Iterator[Line]:
     yield _consumer(consumer)
     for destination in _destinations(consumer):
         yield _destination(destination)
-    for event in chain.from_iterable(_pages(lambda after: events_of(consumer, after), EVENT_PAGE)):
-        yield _event(event)
-        yield from _with_attempts(_deliveries("event_id", event.pk))
+    for events in _events(consumer):
+        yield from _with_deliveries(events)
     for destination in _destinations(consumer):
-        yield from _with_attempts(_of_others(page, consumer) for page in _deliveries("destination_id", destination.pk))
+        yield from _with_attempts(_of_others(page, consumer) for page in _of_destination(destination))
 
 
-def _pages[M: Model](rows_after: Callable[[UUID], QuerySet[M]], size: int = PAGE) -> Iterator[list[M]]:
-    after = BEGINNING
-    while page := list(rows_after(after)[:size]):
+def _pages[M: Model](rows: QuerySet[M], column: str = "pk", size: int = PAGE) -> Iterator[list[M]]:
+    """In order of the column, each page from where the one before it ended."""
+    after, page = BEGINNING, None
+    while page is None or len(page) == size:
+        page = list(rows.filter(**{f"{column}__gt": after}).order_by(column)[:size])
         yield page
-        after = page[-1].pk
+        after = getattr(page[-1], column) if page else after
+
+
+def _events(consumer: Consumer) -> Iterator[list[Event]]:
+    """With the condition of the index by consumer, which SQLite else passes by."""
+    theirs = Event.objects.filter(project=consumer.project_id, consumer=consumer.key).exclude(consumer="")
+    return _pages(theirs, size=EVENT_PAGE)
+
+
+def _with_deliveries(events: list[Event]) -> Iterator[Line]:
+    """Of few deliveries all at once; of events that very many wanted, each event's page by page."""
+    rows = list(Delivery.objects.filter(event__in=events).order_by("event_id", "destination_id")[: PAGE + 1])
+    few = {event_id: list(group) for event_id, group in groupby(rows, attrgetter("event_id"))}
+    attempts = _attempts_of(rows) if len(rows) <= PAGE else {}
+    for event in events:
+        yield _event(event)
+        if len(rows) <= PAGE:
+            yield from _told(few.get(event.pk, []), attempts)
+        else:
+            yield from _with_attempts(_of_event(event))
 
 
 def _destinations(consumer: Consumer) -> Iterator[Destination]:
-    return chain.from_iterable(_pages(lambda after: consumer.destinations.filter(pk__gt=after).order_by("pk")))
+    return chain.from_iterable(_pages(consumer.destinations.all()))
 
 
-def _deliveries(column: str, value: UUID) -> Iterator[list[Delivery]]:
-    rows = led_by(Delivery.objects.all(), column, value)
-    return _pages(lambda after: rows.filter(pk__gt=after))
+def _of_event(event: Event) -> Iterator[list[Delivery]]:
+    """Along the index that lets an event go to a destination but once."""
+    return _pages(Delivery.objects.filter(event=event), "destination_id")
+
+
+def _of_destination(destination: Destination) -> Iterator[list[Delivery]]:
+    return _pages(Delivery.objects.filter(destination=destination))
 
 
 def _of_others(page: list[Delivery], consumer: Consumer) -> list[Delivery]:
@@ -69,12 +92,21 @@ def _of_others(page: list[Delivery], consumer: Consumer) -> list[Delivery]:
 
 def _with_attempts(pages: Iterable[list[Delivery]]) -> Iterator[Line]:
     for page in pages:
-        attempts: dict[UUID, list[Attempt]] = defaultdict(list)
-        for attempt in Attempt.objects.filter(delivery__in=[one.pk for one in page]).order_by("number"):
-            attempts[attempt.delivery_id].append(attempt)
-        for delivery in page:
-            yield _delivery(delivery)
-            yield from map(_attempt, attempts[delivery.pk])
+        yield from _told(page, _attempts_of(page))
+
+
+def _attempts_of(deliveries: list[Delivery]) -> dict[UUID, list[Attempt]]:
+    found: dict[UUID, list[Attempt]] = defaultdict(list)
+    if deliveries:
+        for attempt in Attempt.objects.filter(delivery__in=deliveries).order_by("number"):
+            found[attempt.delivery_id].append(attempt)
+    return found
+
+
+def _told(deliveries: Iterable[Delivery], attempts: Mapping[UUID, list[Attempt]]) -> Iterator[Line]:
+    for delivery in deliveries:
+        yield _delivery(delivery)
+        yield from map(_attempt, attempts.get(delivery.pk, ()))
 
 
 def _consumer(consumer: Consumer) -> Line:

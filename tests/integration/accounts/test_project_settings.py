@@ -13,6 +13,7 @@ from apps.accounts.quotas import LARGEST_QUOTAS
 from apps.accounts.services import project_change
 from apps.audit.models import AuditEntry
 from apps.kernel.clock import now
+from tests.integration.accounts.test_admin import NO_MEMBERS
 from tests.integration.cast import ACTOR, Caller
 from tests.integration.staff import staff, superuser
 
@@ -54,7 +55,7 @@ def test_what_is_refused(project: Project, owner: Caller, wrong: dict[str, Any])
 
 def test_quotas_are_the_superusers_to_set_in_the_admin(project: Project) -> None:
     wanted = dict.fromkeys(LARGEST_QUOTAS, "5")
-    fields: dict[str, Any] = {**FIELDS, **wanted, "payload_days": "4"}
+    fields: dict[str, Any] = {**FIELDS, **wanted, **NO_MEMBERS, "payload_days": "4"}
     assert staff("owner@example.com", project).post("accounts_project_change", project.pk, **fields).status_code == 302
     project.refresh_from_db()
     assert (project.quota_backlog, project.payload_days) == (None, 4)

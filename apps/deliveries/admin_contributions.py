@@ -60,8 +60,9 @@ def send_test(page: Any, request: HttpRequest, destination: Destination) -> str:
 @row_action("Recover", question="Send again what was given up.", icon="restore", form=RecoveryForm, scope=SCOPE)
 def recover(page: Any, request: HttpRequest, destination: Destination, *, hours: int) -> str:
     since = now() - timedelta(hours=hours)
-    count = destination_recover(destination=_live(destination), since=since, actor=Actor(**acting(request)))
-    return f"{count} deliveries to {destination} are due again"
+    done = destination_recover(destination=_live(destination), since=since, actor=Actor(**acting(request)))
+    rest = "" if done.finished_at else f"; {done.public_id} goes on with the rest"
+    return f"{done.changed} deliveries to {destination} are due again{rest}"
 
 
 def _live(destination: Destination) -> Destination:

@@ -10,8 +10,9 @@ from django.core.management import CommandError, call_command
 
 from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
+from apps.deliveries.management import console
 from apps.deliveries.models import Delivery, EngineHeartbeat, FanOut, Operation
-from apps.deliveries.operations import console, kinds
+from apps.deliveries.operations import kinds
 from apps.deliveries.operations.services import operation_cancel, operation_create
 from apps.deliveries.states import State
 from apps.kernel.clock import isoformat, now

@@ -7,9 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.deliveries.api_operations import OperationSerializer
-from apps.deliveries.models import Operation, OperationState
-from apps.deliveries.operations import services
-from apps.deliveries.operations.console import (
+from apps.deliveries.management.console import (
     actor_of,
     add_filters,
     add_waiting,
@@ -19,6 +17,8 @@ from apps.deliveries.operations.console import (
     made,
     project_meant,
 )
+from apps.deliveries.models import Operation, OperationState
+from apps.deliveries.operations import services
 from apps.deliveries.operations.kinds import KINDS
 from apps.kernel.errors import Problem
 from apps.kernel.ids import InvalidId, decode

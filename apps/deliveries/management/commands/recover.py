@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.deliveries.operations.console import add_filters, add_waiting, chosen, finish, made
+from apps.deliveries.management.console import add_filters, add_waiting, chosen, finish, made
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.deliveries.operations.console import (
+from apps.deliveries.management.console import (
     actor_of,
     add_filters,
     add_waiting,

@@ -157,6 +157,8 @@ def _all_that_match(request: HttpRequest) -> str:
     named = {"project": "project", "last_error": "error"}
     term = request.GET.get("q", "").strip()
     asked = {"kind": kind, **{ours: request.GET[theirs] for theirs, ours in named.items() if request.GET.get(theirs)}}
+    answer = request.GET.get("answer", "")
+    asked |= {"status_code": answer} if answer.isdigit() and len(answer) == 3 else {}
     asked |= {"destination": term} if term.startswith("dst_") else {}
     return f"{reverse('admin:deliveries_operation_add')}?{urlencode(asked)}"
 

@@ -14,7 +14,18 @@ from apps.kernel.admin.unfold import Select, TextInput
 from apps.kernel.clock import isoformat
 
 MOMENT = "UTC, as 2026-11-22 08:00"
-FIELDS = ("kind", "since", "until", "destination", "event_type", "consumer", "subject", "error", "only_matching")
+FIELDS = (
+    "kind",
+    "since",
+    "until",
+    "destination",
+    "event_type",
+    "consumer",
+    "subject",
+    "error",
+    "status_code",
+    "only_matching",
+)
 
 
 def stated(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,6 +60,9 @@ class OperationForm(forms.ModelForm[Operation]):
         widget=Select,
         label="Last error",
         help_text="not of a replay",
+    )
+    status_code = forms.IntegerField(
+        required=False, label="Last status code", widget=TextInput, help_text="not of a replay"
     )
     only_matching = forms.BooleanField(
         required=False, label="Only what it subscribes to", help_text="of a replay to one destination"

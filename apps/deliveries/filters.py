@@ -53,6 +53,7 @@ class DeliveryFilter(WalkedFilters):
     state = django_filters.ChoiceFilter(choices=[(state.value, state.value) for state in State])
     event = PublicIdFilter("evt", "event_id", leads=True)
     error = django_filters.CharFilter("last_error")
+    status_code = django_filters.NumberFilter("last_status_code", min_value=100, max_value=599, decimal_places=0)
     event_type = EventOfDelivery("type")
     consumer = EventOfDelivery("consumer")
     finished_after = TimeFilter("finished_at", lookup_expr="gte")

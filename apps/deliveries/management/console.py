@@ -39,6 +39,12 @@ def add_filters(parser: ArgumentParser, *, since: str, required: bool) -> None:
     parser.add_argument("--consumer", help="only events for this consumer's key")
 
 
+def add_answers(parser: ArgumentParser) -> None:
+    """The options that choose deliveries by what came back last."""
+    parser.add_argument("--error", help="only those whose last attempt had this error code, such as timeout")
+    parser.add_argument("--status-code", type=int, help="only those whose last answer had this status, such as 503")
+
+
 def add_waiting(parser: ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="show the progress until it is done")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")

@@ -18,6 +18,7 @@ type Id = Annotated[str, Meta(description="a destination's id, `dst_…`")]
 type Pattern = Annotated[str, Meta(max_length=LONGEST, description="an event type, or a pattern such as invoice.*")]
 type Key = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 type Subject = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+type Status = Annotated[int, Meta(ge=100, le=599, description="the last answer's")]
 type Code = Annotated[str, Meta(pattern="^[a-z0-9_]{1,32}$", description="the last attempt's error code")]
 
 WHERE = compile(r" - at `\$\.?(.*)`$")  # how msgspec ends what it says
@@ -47,6 +48,7 @@ class Deliveries(_Common, frozen=True, kw_only=True):
 
     since: Moment | None = None
     error: Code | None = None
+    status_code: Status | None = None
 
 
 class Recover(Deliveries, frozen=True, kw_only=True, tag_field="kind", tag="recover"):
@@ -112,7 +114,9 @@ def _faults(parameters: Parameters) -> list[Fault | None]:
         Fault("/until", "must be after since") if since and until and until <= since else None,
         _no_id(parameters),
         Fault("/event_type", "must be an event type, with * for segments") if _is_no_pattern(parameters) else None,
-        Fault("/destination", "say which: by destination, event type, consumer, error or time") if named else None,
+        Fault("/destination", "say which: by destination, event type, consumer, last answer or time")
+        if named
+        else None,
         Fault("/only_matching", "goes with a destination") if alone else None,
     ]
 

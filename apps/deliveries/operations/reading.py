@@ -33,6 +33,7 @@ class DeliverySeen(NamedTuple):
     destination_id: UUID
     state: str
     last_error: str
+    last_status_code: int | None
     created_at: datetime
     finished_at: datetime | None
 
@@ -120,7 +121,8 @@ def _fits(row: DeliverySeen, asked: Deliveries, before: datetime) -> bool:
     came = row.finished_at or row.created_at
     in_time = (asked.since is None or asked.since <= came) and came < min(asked.until or LATEST, before)
     here = asked.destination_id in {None, row.destination_id}
-    return in_time and here and asked.error in {None, row.last_error}
+    answered = asked.error in {None, row.last_error} and asked.status_code in {None, row.last_status_code}
+    return in_time and here and answered
 
 
 def events_meant(rows: Iterable[EventSeen], asked: Replay, before: datetime) -> list[EventSeen]:

@@ -20,6 +20,8 @@ from apps.kernel.contention import retried
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
 
 MOST_COUNTED = 100_000  # rows; beyond, nobody knows how many there are
+MOST_BEGUN = 10  # chunks that are done at once
+CHUNK = 1_000  # deliveries changed, with which that is enough
 MOST_OPEN = 50  # operations of a project that run or are paused
 OPEN = frozenset({OperationState.RUNNING, OperationState.PAUSED})
 # By the state it leads to, the states it may leave.
@@ -33,7 +35,7 @@ MOVES: Mapping[OperationState, frozenset[OperationState]] = {
 def operation_create(
     *, project: Project, kind: object, parameters: Mapping[str, Any], actor: Actor, begin: bool = False
 ) -> Operation:
-    """The engines take it from here. `begin`: with its first chunk done, which may have been all.
+    """The engines take it from here. `begin`: its first chunks are done, and of few rows all.
 
     Raises Invalid, pointing to what is wrong, and Conflict where too many are open.
     """
@@ -53,10 +55,17 @@ def _create(project: Project, asked: Parameters, actor: Actor, begin: bool) -> O
     operation.save(force_insert=True)
     _audit(operation, "operation.created", actor, {"kind": kind, **stored})
     if begin:
-        advance_locked(operation)
+        _begin(operation)
     if operation.state == OperationState.RUNNING:
         announce_any()
     return operation
+
+
+def _begin(operation: Operation) -> None:
+    """Until it has something to show: past chunks of others' rows, but not far."""
+    for _ in range(MOST_BEGUN):
+        if advance_locked(operation).chunk.ended or operation.changed >= CHUNK:
+            break
 
 
 def operation_pause(*, operation: Operation, actor: Actor) -> Operation:

@@ -11,7 +11,7 @@ from apps.accounts.models import Project
 from apps.accounts.scopes import DEVELOPER, VIEWER
 from apps.audit.models import AuditEntry
 from apps.deliveries.models import Delivery, Operation
-from apps.deliveries.operations import kinds
+from apps.deliveries.operations import kinds, services
 from apps.deliveries.operations.chunks import advance
 from apps.deliveries.operations.services import operation_create
 from apps.deliveries.states import State
@@ -134,6 +134,7 @@ def test_a_large_recovery_says_what_goes_on(
     root: Person, destination: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kinds, "CHUNK", 2)
+    monkeypatch.setattr(services, "CHUNK", 2)
     dead(destination, 3)
     [told] = root.act("destinations_destination_recover", destination, hours="24")
     rest = Operation.objects.get().public_id

@@ -56,11 +56,17 @@ def test_recover_waits_and_does_it_where_no_engine_runs(project: Project) -> Non
 def test_recover_says_what_it_made(project: Project) -> None:
     row = dead(project)[0]
     since = isoformat(now() - timedelta(days=1))
-    made = run_json("recover", "--destination", row.destination.public_id, "--since", since, "--error", "timeout")
+    made = run_json("recover", "--destination", row.destination.public_id, "--since", since, "--error", "timeout",
+                    "--status-code", "503")  # fmt: skip
     operation = Operation.objects.get()
     assert made["id"] == operation.public_id
     assert (made["state"], made["total"]) == ("running", 5)
-    assert operation.parameters == {"destination": row.destination.public_id, "since": since, "error": "timeout"}
+    assert operation.parameters == {
+        "destination": row.destination.public_id,
+        "since": since,
+        "error": "timeout",
+        "status_code": 503,
+    }
 
 
 def test_waiting_leaves_the_work_to_engines_that_live(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,19 +75,26 @@ def test_recover_sends_the_dead_again_in_chunks(destination: Destination) -> Non
 def test_what_narrows_the_dead(destination: Destination) -> None:
     project, moment = destination.project, now() - timedelta(hours=1)
     acme = an_event(project, type="invoice.paid", consumer="acme")
-    wanted = a_delivery(acme, destination, State.DEAD, last_error="timeout", finished_at=moment)
-    narrowed = {"destination": destination.public_id, "error": "timeout", "consumer": "acme", "event_type": "invoice.*"}
+    wanted = a_delivery(acme, destination, State.DEAD, last_error="timeout", last_status_code=503, finished_at=moment)
+    narrowed: dict[str, Any] = {
+        "destination": destination.public_id,
+        "error": "timeout",
+        "consumer": "acme",
+        "event_type": "invoice.*",
+    }
+    narrowed |= {"status_code": 503}
     times = {"since": isoformat(moment), "until": isoformat(moment + timedelta(seconds=1))}
-    beside = [
-        a_delivery(acme, a_destination(project), State.DEAD, last_error="timeout", finished_at=moment),
-        *some(destination, 1, last_error="timeout", finished_at=moment),
-        a_delivery(an_event(project, type="user.made", consumer="acme"), destination, State.DEAD, last_error="timeout",
-                   finished_at=moment),
-        a_delivery(an_event(project, consumer="acme"), destination, State.DEAD, last_error="dns_failed",
-                   finished_at=moment),
-        *(a_delivery(an_event(project, consumer="acme"), destination, State.DEAD, last_error="timeout",
-                     finished_at=moment + timedelta(seconds=s)) for s in (-1, 1)),
+    like: dict[str, Any] = {"last_error": "timeout", "last_status_code": 503, "finished_at": moment}
+    others: list[dict[str, Any]] = [
+        {"last_error": "dns_failed"}, {"last_status_code": 500}, {"last_status_code": None},
+        {"finished_at": moment - timedelta(seconds=1)}, {"finished_at": moment + timedelta(seconds=1)},
     ]  # fmt: skip
+    strangers = (an_event(project, type="user.made", consumer="acme"), an_event(project, consumer="globex"))
+    beside = [
+        a_delivery(acme, a_destination(project), State.DEAD, **like),
+        *(a_delivery(event, destination, State.DEAD, **like) for event in strangers),
+        *(a_delivery(an_event(project, consumer="acme"), destination, State.DEAD, **{**like, **one}) for one in others),
+    ]
     operation = done(asked(project, "recover", **narrowed, **times))
     assert (operation.changed, operation.processed) == (1, 1 + len(beside))
     assert (states([wanted]), states(beside)) == ({State.READY: 1}, {State.DEAD: len(beside)})

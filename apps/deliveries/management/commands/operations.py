@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.deliveries.api_operations import OperationSerializer
 from apps.deliveries.management.console import (
     actor_of,
+    add_answers,
     add_filters,
     add_waiting,
     chosen,
@@ -54,14 +55,14 @@ class Command(BaseCommand):
         create = actions.add_parser("create", help="; ".join(f"{name} {kind.does}" for name, kind in KINDS.items()))
         create.add_argument("kind", choices=sorted(KINDS))
         add_filters(create, since="dead, made or received", required=False)
-        create.add_argument("--error", help="only those whose last attempt had this error code")
+        add_answers(create)
         add_waiting(create)
 
     def handle(self, *, action: str, json: bool, **options: Any) -> None:
         if action == "list":
             self._list(options, as_json=json)
         elif action == "create":
-            operation = made("operations", options["kind"], options, chosen(options, "error"))
+            operation = made("operations", options["kind"], options, chosen(options, "error", "status_code"))
             finish(self, operation, wait=options["wait"], as_json=json)
         else:
             operation = _moved(_operation(options["operation"]), action)

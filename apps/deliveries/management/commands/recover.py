@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.deliveries.management.console import add_filters, add_waiting, chosen, finish, made
+from apps.deliveries.management.console import add_answers, add_filters, add_waiting, chosen, finish, made
 
 
 class Command(BaseCommand):
@@ -15,9 +15,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_filters(parser, since="dead", required=True)
-        parser.add_argument("--error", help="only those whose last attempt had this error code, such as timeout")
+        add_answers(parser)
         add_waiting(parser)
 
     def handle(self, *, wait: bool, json: bool, **options: Any) -> None:
-        operation = made("recover", "recover", options, chosen(options, "error"))
+        operation = made("recover", "recover", options, chosen(options, "error", "status_code"))
         finish(self, operation, wait=wait, as_json=json)

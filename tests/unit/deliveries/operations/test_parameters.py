@@ -20,7 +20,7 @@ from apps.kernel.ids import decode
 SINCE = {"since": "2026-01-01T00:00:00Z"}
 DST = "dst_01h455vb4pex5vsknk084sn02q"
 ALL = {**SINCE, "until": "2026-02-01T00:00:00Z", "destination": DST, "event_type": "invoice.*", "consumer": "acme"}
-DELIVERIES = {**ALL, "error": "timeout"}
+DELIVERIES = {**ALL, "error": "timeout", "status_code": 503}
 WHOLE: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("recover", "discard", "retry", "cancel"), DELIVERIES),
     "replay": {**ALL, "subject": "42", "only_matching": True},
@@ -61,6 +61,8 @@ WRONG: list[tuple[object, dict[str, Any], str, str]] = [
     ("discard", {"consumer": ""}, "/consumer", "invalid"),
     ("discard", {"consumer": "a\x00"}, "/consumer", "invalid"),
     ("discard", {"error": "'; DROP TABLE"}, "/error", "invalid"),
+    ("discard", {"status_code": 99}, "/status_code", "invalid"),
+    ("discard", {"status_code": "503"}, "/status_code", "invalid"),
     ("cancel", {}, "/destination", "invalid"),
     ("burn", {}, "/kind", "invalid"),
     (None, {}, "/kind", "invalid"),

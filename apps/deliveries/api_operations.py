@@ -11,7 +11,6 @@ from apps.accounts.api_auth import principal_of
 from apps.deliveries.filters import OperationFilter
 from apps.deliveries.models import Operation, OperationState
 from apps.deliveries.operations import selectors, services
-from apps.deliveries.operations.kinds import KINDS
 from apps.deliveries.operations.parameters import parameters_schema
 from apps.kernel.serializers import PublicIdField
 from apps.kernel.views import ProjectViewSet
@@ -19,7 +18,7 @@ from apps.kernel.views import ProjectViewSet
 
 class OperationSerializer(serializers.Serializer[Any]):
     id = PublicIdField("opr")
-    kind = serializers.ChoiceField(sorted(KINDS))
+    kind = serializers.CharField(help_text="recover, replay, retry, cancel or discard")
     parameters = serializers.JSONField(help_text="as they were asked for")
     state = serializers.ChoiceField(OperationState.choices)
     progress = serializers.SerializerMethodField(help_text="in percent; null where nobody knows how much there is")

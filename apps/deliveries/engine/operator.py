@@ -7,10 +7,11 @@ from apps.deliveries.operations.chunks import Advance, advance_next, tell
 
 
 def run_once() -> Advance | None:
-    """One chunk; None when no operation runs, or others are at all of them."""
+    """One chunk; None when no operation runs that could get on now."""
     began = time.perf_counter()
     done = advance_next()
-    if done:
-        telemetry.OPERATED.labels(done.operation.kind).inc(done.chunk.changed)
-        tell(done, milliseconds=round((time.perf_counter() - began) * 1000))
+    if done is None or done.chunk.is_idle:
+        return None
+    telemetry.OPERATED.labels(done.operation.kind).inc(done.chunk.changed)
+    tell(done, milliseconds=round((time.perf_counter() - began) * 1000))
     return done

@@ -14,6 +14,7 @@ from apps.accounts.models import Project
 from apps.accounts.selectors import project_by_name_or_id
 from apps.audit.services import Actor
 from apps.deliveries.api_operations import OperationSerializer
+from apps.deliveries.fan_out import expand_next
 from apps.deliveries.models import Operation, OperationState
 from apps.deliveries.operations.chunks import advance
 from apps.deliveries.operations.selectors import progress
@@ -125,7 +126,7 @@ def watch(operation: Operation, out: OutputWrapper | None) -> None:
     shown = ""
     try:
         while operation.state in OPEN:
-            if engines_alive().exists() or advance(operation.pk) is None:
+            if engines_alive().exists() or not _got_on(operation):
                 sleep(PAUSE)
             operation.refresh_from_db()
             if out and operation.state in OPEN and line(operation) != shown:
@@ -137,6 +138,12 @@ def watch(operation: Operation, out: OutputWrapper | None) -> None:
         raise CommandError(f"it goes on without you; see it with: {again}", returncode=130) from None
     except Operation.DoesNotExist:
         raise CommandError("it is gone") from None
+
+
+def _got_on(operation: Operation) -> bool:
+    """Here, in place of an engine; with the deliveries of events that very many want, for which it may wait."""
+    done = advance(operation.pk)
+    return expand_next() is not None or (done is not None and not done.chunk.is_idle)
 
 
 def line(operation: Operation) -> str:

@@ -33,6 +33,11 @@ class Chunk:
     cursor: UUID | None  # the last row that is done with
     ended: bool = False  # it was the last chunk
 
+    @property
+    def is_idle(self) -> bool:
+        """There is more, and it has to wait for other work."""
+        return not (self.looked_at or self.ended)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -77,10 +82,10 @@ def _replay(operation: Operation, asked: Any) -> Chunk:
     seen = reading.events_after(reading.events(operation, asked), operation.cursor, CHUNK)
     meant = reading.events_meant(seen, asked, operation.created_at)
     if destination:
-        changed, last = replay_to(destination, meant, only_matching=asked.only_matching, now=now())
+        changed, taken = replay_to(destination, meant, only_matching=asked.only_matching, now=now())
     else:
-        changed, last = replay_to_all(operation.project_id, meant, most=CHUNK, now=now())
-    done = [row for row in seen if last is None or row.pk <= last]
+        changed, taken = replay_to_all(operation.project_id, meant, most=CHUNK, now=now())
+    done = seen if taken == len(meant) else [row for row in seen if row.pk < meant[taken].pk]
     cursor = done[-1].pk if done else operation.cursor
     return Chunk(len(done), changed, cursor, len(seen) < CHUNK and len(done) == len(seen))
 

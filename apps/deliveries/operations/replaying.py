@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from apps.deliveries import store
 from apps.deliveries.fan_out import INLINE, fan_out_again
 from apps.deliveries.inserts import DeliveryRow, deliveries_insert
-from apps.deliveries.models import Delivery
+from apps.deliveries.models import Delivery, FanOut
 from apps.deliveries.operations.reading import EventSeen
 from apps.deliveries.states import Edge
 from apps.deliveries.wakeups import announce
@@ -20,46 +20,50 @@ from apps.destinations.selectors import wanting_ids
 from apps.events.models import Event
 from apps.kernel.ids import new_uuid
 
-MOST_FAN_OUTS = 10  # in one chunk: the engines make them one after the other, beside those of new events
+MOST_FAN_OUTS = 10  # replayed events of a project whose deliveries the engines have yet to make
 
 type Pair = tuple[UUID, UUID]  # an event, and a destination
 
 
 def replay_to(
     destination: Destination, events: Sequence[EventSeen], *, only_matching: bool, now: datetime
-) -> tuple[int, UUID | None]:
-    """How many deliveries were made or are sent again, and None: all events were taken."""
+) -> tuple[int, int]:
+    """How many deliveries were made or are sent again, and how many of the events were taken: all."""
     key = destination.consumer.key if destination.consumer else None
     wanted = compile_patterns(destination.event_types) if only_matching else None
     theirs = [one.pk for one in events if key in {None, one.consumer} and (not wanted or wanted.fullmatch(one.type))]
     there = held(theirs)
-    return _deliver(destination.project_id, [(pk, destination.pk) for pk in there], now), None
+    return _deliver(destination.project_id, [(pk, destination.pk) for pk in there], now), len(events)
 
 
-def replay_to_all(
-    project_id: UUID, events: Sequence[EventSeen], *, most: int, now: datetime
-) -> tuple[int, UUID | None]:
-    """The same, and the last event that was taken where there were `most` deliveries before the events' end."""
-    there, last = set(held([one.pk for one in events])), None
+def replay_to_all(project_id: UUID, events: Sequence[EventSeen], *, most: int, now: datetime) -> tuple[int, int]:
+    """The same; no more events are taken where there are `most` deliveries, or many are left to the engines already."""
+    there = set(held([one.pk for one in events]))
     pairs: list[Pair] = []
     many: list[UUID] = []  # events
+    room, taken = _room(project_id), 0
     wanting: dict[tuple[str, str], list[UUID]] = {}
     for one in events:
         kind = (one.type, one.consumer)
         if kind not in wanting:
             wanting[kind] = wanting_ids(project_id, *kind, most=INLINE + 1)
-        if one.pk not in there:
-            continue
-        if len(wanting[kind]) > INLINE:
-            many.append(one.pk)
-        else:
-            pairs += [(one.pk, destination_id) for destination_id in wanting[kind]]
-        if len(pairs) >= most or len(many) >= MOST_FAN_OUTS:
-            last = one.pk
+        is_many = len(wanting[kind]) > INLINE
+        if len(pairs) >= most or (is_many and len(many) >= room):
             break
+        taken += 1
+        if is_many:
+            many += [one.pk] if one.pk in there else []
+        else:
+            pairs += [(one.pk, destination_id) for destination_id in wanting[kind] if one.pk in there]
     for event in Event.objects.defer("data", "extensions").filter(pk__in=many).order_by("pk"):
         fan_out_again(event)
-    return _deliver(project_id, pairs, now) + len(many), last
+    return _deliver(project_id, pairs, now) + len(many), taken
+
+
+def _room(project_id: UUID) -> int:
+    """Engines make them oldest event first: those of new events must not have to wait for a whole replay."""
+    waiting = FanOut.objects.filter(project=project_id, replayed=True)[:MOST_FAN_OUTS].count()
+    return MOST_FAN_OUTS - waiting
 
 
 def held(event_ids: Collection[UUID]) -> list[UUID]:

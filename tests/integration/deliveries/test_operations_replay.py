@@ -8,8 +8,11 @@ import pytest
 from django.db import IntegrityError
 
 from apps.accounts.models import Project
+from apps.deliveries.engine import operator
+from apps.deliveries.fan_out import expand_next
 from apps.deliveries.models import Delivery, FanOut
 from apps.deliveries.operations import kinds, replaying
+from apps.deliveries.operations.chunks import advance
 from apps.deliveries.states import Edge, State
 from apps.destinations.models import Destination
 from apps.destinations.services import destination_delete
@@ -102,14 +105,27 @@ def test_subject_type_and_consumer_narrow_the_events(project: Project) -> None:
 
 
 def test_what_very_many_want_is_left_to_the_fan_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few events at a time: those of new events must not have to wait for all of them."""
     monkeypatch.setattr(replaying, "INLINE", 2)
     monkeypatch.setattr(replaying, "MOST_FAN_OUTS", 3)
     events = [an_event(project) for _ in range(5)]
-    for _ in range(3):
-        a_destination(project)
-    done(asked(project, "replay"))
-    assert set(FanOut.objects.values_list("event_id", "replayed")) == {(one.pk, True) for one in events}
-    FanOut.objects.all().delete()
+    few = [an_event(project, type="user.made") for _ in range(3)]
+    wanting = [a_destination(project, event_types=["invoice.*"]) for _ in range(3)]
+    users = a_destination(project, event_types=["user.*"])
+    operation = asked(project, "replay")
+    while advance(operation.pk) and FanOut.objects.count() < 3:
+        pass
+    assert set(FanOut.objects.values_list("event_id", "replayed")) == {(one.pk, True) for one in events[:3]}
+    idle = advance(operation.pk)
+    assert idle is not None
+    assert (idle.chunk.is_idle, idle.operation.processed, operator.run_once()) == (True, 3, None)
+    while expand_next() is not None:
+        advance(operation.pk)
+    assert done(operation).changed == len(events) + len(few)
+    while expand_next() is not None:
+        pass
+    made = Counter(Delivery.objects.values_list("destination_id", flat=True))
+    assert made == {users.pk: 3, **{one.pk: 5 for one in wanting}}
 
 
 def test_what_another_made_at_the_same_moment_is_seen_the_second_time(

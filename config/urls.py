@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 from apps.accounts.api import ApiKeyViewSet, MemberViewSet
 from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
+from apps.deliveries.api_operations import OperationViewSet
 from apps.destinations.api import ConsumerViewSet, DestinationViewSet
 from apps.events.api import EventTypeViewSet, EventViewSet
 from apps.intake.api import BatchPublishing, Publishing
@@ -52,6 +53,12 @@ api: list[URLPattern | URLResolver] = [
     path("deliveries/<pk>/attempts", DeliveryViewSet.as_view({"get": "attempts"})),
     path("deliveries/<pk>/retry", DeliveryViewSet.as_view({"post": "retry"})),
     path("deliveries/<pk>/cancel", DeliveryViewSet.as_view({"post": "cancel"})),
+    path("deliveries/<pk>/discard", DeliveryViewSet.as_view({"post": "discard"})),
+    path("operations", OperationViewSet.as_view(LIST)),
+    path("operations/<pk>", OperationViewSet.as_view({"get": "retrieve"})),
+    path("operations/<pk>/pause", OperationViewSet.as_view({"post": "pause"})),
+    path("operations/<pk>/resume", OperationViewSet.as_view({"post": "resume"})),
+    path("operations/<pk>/cancel", OperationViewSet.as_view({"post": "cancel"})),
     path("api-keys", ApiKeyViewSet.as_view(LIST)),
     path("api-keys/<pk>", ApiKeyViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("members", MemberViewSet.as_view(LIST)),

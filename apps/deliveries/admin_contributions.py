@@ -9,6 +9,8 @@ from django.template.loader import render_to_string
 
 from apps.audit.services import Actor
 from apps.deliveries.admin_colours import COLOURS
+from apps.deliveries.admin_operation_forms import TimeRangeForm, stated
+from apps.deliveries.operations.services import operation_create
 from apps.deliveries.services import destination_recover, destination_test, event_replay_to_all
 from apps.deliveries.states import State
 from apps.destinations.models import Destination
@@ -60,8 +62,26 @@ def send_test(page: Any, request: HttpRequest, destination: Destination) -> str:
 @row_action("Recover", question="Send again what was given up.", icon="restore", form=RecoveryForm, scope=SCOPE)
 def recover(page: Any, request: HttpRequest, destination: Destination, *, hours: int) -> str:
     since = now() - timedelta(hours=hours)
-    count = destination_recover(destination=_live(destination), since=since, actor=Actor(**acting(request)))
-    return f"{count} deliveries to {destination} are due again"
+    done = destination_recover(destination=_live(destination), since=since, actor=Actor(**acting(request)))
+    rest = "" if done.finished_at else f"; {done.public_id} goes on with the rest"
+    return f"{done.changed} deliveries to {destination} are due again{rest}"
+
+
+@row_action(
+    "Replay time range",
+    question="It is sent the events of that time, again or for the first time, in the background.",
+    icon="history",
+    form=TimeRangeForm,
+    scope=SCOPE,
+)
+def replay_range(page: Any, request: HttpRequest, destination: Destination, **asked: Any) -> str:
+    operation = operation_create(
+        project=_live(destination).project,
+        kind="replay",
+        parameters={"destination": destination.public_id, **stated(asked)},
+        actor=Actor(**acting(request)),
+    )
+    return f"{operation.public_id} replays to {destination}"
 
 
 def _live(destination: Destination) -> Destination:
@@ -92,4 +112,4 @@ def deliveries_of(event: Event) -> Section:
 def contribute() -> None:
     """To the pages that the apps before this one have registered."""
     extend_page(Event, {"replay": replay}, [deliveries_of])
-    extend_page(Destination, {"send_test": send_test, "recover": recover})
+    extend_page(Destination, {"send_test": send_test, "recover": recover, "replay_range": replay_range})

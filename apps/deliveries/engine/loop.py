@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from apps.deliveries import store, wakeups
-from apps.deliveries.engine import expander, heartbeat, pruner, rescuer
+from apps.deliveries.engine import expander, heartbeat, operator, pruner, rescuer
 from apps.deliveries.engine.attempt import Attempted, attempt
 from apps.deliveries.engine.claiming import Claiming
 from apps.deliveries.engine.hold import Hold
@@ -152,9 +152,12 @@ class Engine:
             began = time.monotonic()
 
     async def _expand(self) -> None:
-        """Until there is nothing left: each chunk lets the others at the database in between."""
-        while not self._stopping and await self._expands.run(expander.run_once) is not None:
-            pass
+        """Fan-outs and operations in turn until nothing is left: each chunk lets the others at the database between."""
+        more = True
+        while more and not self._stopping:
+            made = await self._expands.run(expander.run_once)
+            operated = await self._expands.run(operator.run_once)
+            more = made is not None or operated is not None
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -31,6 +31,8 @@ LOST = Counter("trunkline_attempts_lost", "Attempts whose lease ran out before t
 RESCUED = Counter("trunkline_deliveries_rescued", "Deliveries taken back from a crashed engine")
 FANNED_OUT = Counter("trunkline_deliveries_fanned_out", "Deliveries made by engines, of events that very many want")
 PRUNED = Counter("trunkline_events_pruned", "Events deleted because they were beyond their project's retention")
+OPERATED = Counter("trunkline_operation_changes", "Deliveries that operations made or changed", ["kind"])
+OPERATIONS = Gauge("trunkline_operations_running", "Operations that have yet to end", multiprocess_mode="livemax")
 FAN_OUTS = Gauge(
     "trunkline_fan_outs_waiting", "Events whose deliveries engines have yet to make", multiprocess_mode="livemax"
 )

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.deliveries.store import ordered, portable, postgres
-from apps.deliveries.store.edges import cancel, deliveries_for, give_back, hasten, replay, rescue
+from apps.deliveries.store.edges import cancel, deliveries_for, discard, give_back, hasten, replay, rescue
 from apps.deliveries.store.lines import join_lines, join_lines_again, known_as_ordered, ordered_among
 from apps.deliveries.store.rows import Claimed, Look, Settlement, Tried
 
@@ -24,6 +24,7 @@ __all__ = [
     "cancel",
     "claim",
     "deliveries_for",
+    "discard",
     "due_destinations",
     "give_back",
     "hasten",

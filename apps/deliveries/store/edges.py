@@ -79,6 +79,12 @@ def cancel(deliveries: QuerySet[Delivery], *, now: datetime, reason: str = Edge.
     return open_ones.update(state=State.CANCELLED, reason=reason, finished_at=now, **RELEASED)
 
 
+def discard(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
+    """Take those of them that are dead out of the queue of the dead."""
+    dead = deliveries.filter(state__in=sources(Edge.DISCARDED))
+    return dead.update(state=advance(State.DEAD, Edge.DISCARDED), reason=Edge.DISCARDED, finished_at=now)
+
+
 def replay(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
     """Make those of them that are final ready again, with the whole retry schedule before them."""
     final = deliveries.filter(state__in=sources(Edge.REPLAYED))

@@ -14,7 +14,7 @@ import psycopg
 import uuid_utils
 from django.db import connection
 
-from apps.deliveries.states import FINAL, Edge, State, advance
+from apps.deliveries.states import FINAL, TRANSITIONS, Edge, State
 from apps.deliveries.store import arrays
 from apps.deliveries.store.rows import Claimed, Look, Settlement
 from apps.kernel.ids import new_uuid
@@ -94,9 +94,7 @@ WITH done AS (
 SELECT place FROM written"""
 
 FIRST = UUID(int=0)
-STATES: dict[Edge, str] = {
-    edge: str(advance(State.SENDING, edge)) for edge in Edge if edge not in {Edge.CLAIMED, Edge.REPLAYED}
-}
+STATES: dict[Edge, str] = {edge: str(target) for (state, edge), target in TRANSITIONS.items() if state is State.SENDING}
 
 
 def _execute(statement: str, values: Mapping[str, Any]) -> list[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -19,13 +19,23 @@ class Message:
     traceparent: str = ""  # W3C Trace Context, or empty
 
 
+class SigningKey(NamedTuple):
+    """A key in the clear: by its scheme, an HMAC secret or an Ed25519 seed."""
+
+    scheme: str  # `v1` or `v1a`
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.scheme})"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where to and how: a destination's settings, with its secrets in the clear."""
 
     id: str  # dst_…
-    config: Mapping[str, Any]  # as `Kind.clean` returned it
-    secrets: tuple[bytes, ...] = field(repr=False, default=())  # every live one, newest first
+    config: Mapping[str, Any] = field(repr=False)  # as `Kind.clean` returned it: it may hold tokens
+    secrets: tuple[SigningKey, ...] = field(repr=False, default=())  # every one that signs, newest first
     timeout: float = 15.0  # seconds for the whole attempt: resolve, connect, send, read
     policy: Policy = field(default_factory=Policy)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from standardwebhooks import Webhook
 
+from apps.destinations.kinds import SigningKey
 from apps.destinations.kinds.webhook import WebhookSender
 from apps.destinations.kinds.webhook.route import USER_AGENT
 from apps.destinations.kinds.webhook.signing import format_secret
@@ -30,7 +31,9 @@ async def test_the_request_is_a_standard_webhook(sender: WebhookSender, receiver
 
 async def test_receivers_verify_the_signature(sender: WebhookSender, receiver: Receiver) -> None:
     old, message = b"o" * 24, replace(MESSAGE, body=b'{"type": "invoice.paid"}')
-    await sender.send(replace(target(receiver.url()), secrets=(SECRET, old)), message)
+    await sender.send(
+        replace(target(receiver.url()), secrets=(SigningKey("v1", SECRET), SigningKey("v1", old))), message
+    )
     (request,) = receiver.requests
     for secret in (SECRET, old):
         Webhook(format_secret(secret)).verify(request.body, request.headers)

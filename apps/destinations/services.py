@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.accounts.egress import EgressRules, parse_rules
 from apps.accounts.models import Project
 from apps.accounts.services import project_touch
 from apps.audit.services import SYSTEM, Actor, audit_record
@@ -72,7 +73,7 @@ def destination_create(
     An unknown consumer key makes that consumer.
     """
     kept = changed_policy({}, policy or {})
-    clean = kind_named(kind).clean(config)  # may ask the DNS: before the transaction
+    clean = kind_named(kind).clean(config, _egress_of(project))  # may ask the DNS: before the transaction
     with transaction.atomic():
         project_touch(project)
         destination = Destination(id=new_uuid(), project=project, kind=kind, name=name, event_types=list(event_types))
@@ -170,7 +171,13 @@ def _set_status(destination: Destination, status: Status, reason: str, actor: Ac
 
 def _changed(destination: Destination, given: Mapping[str, Any]) -> dict[str, Any]:
     kind = kind_named(destination.kind)
-    return kind.clean(kind.change(config_of(destination), given))
+    return kind.clean(kind.change(config_of(destination), given), _egress_of(destination.project))
+
+
+def _egress_of(project: Project) -> EgressRules | None:
+    """The rules as they are now: the project at hand may have been read a while ago."""
+    stored = Project.objects.values_list("egress", flat=True).get(pk=project.pk)
+    return parse_rules(stored) if stored else None
 
 
 def _configure(destination: Destination, clean: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 from django.db import connection
 
+from apps.accounts.egress import rules_in
 from apps.destinations.kinds import SigningKey, Target
 from apps.destinations.models import Destination
 from apps.destinations.policy import Policy, schemes_of
@@ -95,4 +96,10 @@ def opened(destination_id: UUID, sealed: SealedTarget) -> Target:
     )
     if not keys:
         raise Unsealable("no key of its schemes is live")  # nothing goes out unsigned
-    return Target(id=encode("dst", destination_id), config=config, secrets=keys, policy=policy)
+    return Target(
+        id=encode("dst", destination_id),
+        config=config,
+        secrets=keys,
+        policy=policy,
+        egress=rules_in(sealed.settings.egress),
+    )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from apps.accounts.egress import EgressRules
 from apps.destinations.policy import Policy
 
 
@@ -38,6 +39,7 @@ class Target:
     secrets: tuple[SigningKey, ...] = field(repr=False, default=())  # every one that signs, newest first
     timeout: float = 15.0  # seconds for the whole attempt: resolve, connect, send, read
     policy: Policy = field(default_factory=Policy)
+    egress: EgressRules | None = None  # its project's, where it has any
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # made for each attempt, at a tenth of a dataclass's price
@@ -48,6 +50,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # made for each attempt, 
     detail: str = ""  # one line for people
     body: bytes = b""  # the first bytes of the answer
     retry_after: str = ""  # the header as it came
+    inner: str = ""  # the detail with what only operators may see, for the log
     duration_ms: int = 0
 
 
@@ -70,8 +73,11 @@ class Kind(Protocol):
         """The config with what is `given` replaced, for `clean` to judge; raises Invalid."""
         ...
 
-    def clean(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The config as it is stored; raises `Invalid` with a pointer to each field that is wrong."""
+    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
+        """The config as it is stored; raises `Invalid` with a pointer to each field that is wrong.
+
+        `egress` are the project's own rules, beside the installation's.
+        """
         ...
 
     def public(self, config: Mapping[str, Any]) -> dict[str, Any]:

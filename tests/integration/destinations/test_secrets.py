@@ -156,3 +156,32 @@ def test_what_no_key_opens_is_told_and_stops_nothing_else(project: Project, sett
     assert len(signing(sound)) == 1
     secret = Secret.objects.get(destination=sound)
     assert unseal(secret.sealed, purpose="secret", row=secret.pk)
+
+
+def test_a_long_run_tells_how_far_it_is_and_goes_on_where_it_was_stopped(
+    project: Project, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ENCRYPTION_KEYS = (OLD,)
+    both = {"signing": {"schemes": ["v1", "v1a"]}}
+    before = signing(a_destination(project, policy=both))
+    for _ in range(2):
+        a_destination(project)
+    settings.ENCRYPTION_KEYS = (NEW, OLD)
+    monkeypatch.setattr(secrets, "TELL_EVERY", 3)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(seen: int, resealed: int) -> None:
+        raise Stopped(seen, resealed)
+
+    with pytest.raises(Stopped) as caught:
+        secrets.reseal_all(stop)
+    assert caught.value.args == (3, 2)
+    told = StringIO()
+    call_command("rotate_encryption_keys", stdout=StringIO(), stderr=told)
+    assert told.getvalue().splitlines() == ["3 looked at, 0 sealed anew", "6 looked at, 3 sealed anew"]
+    assert all(sealing.is_current(secret.sealed) for secret in Secret.objects.all())
+    settings.ENCRYPTION_KEYS = (NEW,)
+    sealing.unseal.cache_clear()
+    assert sorted(signing(Destination.objects.earliest("pk"))) == sorted(before)  # `v1` and `v1a` alike

@@ -10,6 +10,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
 from apps.accounts.api import ApiKeyViewSet, MemberViewSet
+from apps.accounts.api_project import ProjectSettingsView
 from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
 from apps.deliveries.api_operations import OperationViewSet
 from apps.destinations.api import ConsumerViewSet, DestinationViewSet
@@ -63,6 +64,7 @@ api: list[URLPattern | URLResolver] = [
     path("api-keys/<pk>", ApiKeyViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("members", MemberViewSet.as_view(LIST)),
     path("members/<pk>", MemberViewSet.as_view(ITEM)),
+    path("project", ProjectSettingsView.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("schema", cache_page(3600, cache="process")(SpectacularAPIView.as_view()), name="schema"),
     path("docs", documents(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     path("docs/redoc", documents(SpectacularRedocView.as_view(url_name="schema")), name="redoc"),

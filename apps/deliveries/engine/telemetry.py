@@ -78,7 +78,7 @@ def _fields(one: Attempted) -> dict[str, Any]:
         "outcome": one.decision.edge.value,
         "status_code": outcome.status_code,
         "error": outcome.error or None,
-        "detail": outcome.detail or None,
+        "detail": outcome.inner or outcome.detail or None,
         "duration_ms": outcome.duration_ms,
         "bytes": len(parcel.message.body),
         "due_at": one.decision.due_at and one.decision.due_at.isoformat(),

@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 from apps.accounts.api import ApiKeyViewSet, MemberViewSet
 from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
+from apps.deliveries.api_policies import BreakerViewSet, TypePolicyViewSet
 from apps.destinations.api import ConsumerViewSet, DestinationViewSet
 from apps.events.api import EventTypeViewSet, EventViewSet
 from apps.intake.api import BatchPublishing, Publishing
@@ -38,6 +39,10 @@ api: list[URLPattern | URLResolver] = [
     path("event-types", EventTypeViewSet.as_view(LIST)),
     path("event-types/<pk>", EventTypeViewSet.as_view(ITEM)),
     path("event-types/<pk>/versions", EventTypeViewSet.as_view({"get": "versions"})),
+    path(
+        "event-types/<pk>/policy",
+        TypePolicyViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+    ),
     path("consumers", ConsumerViewSet.as_view(LIST)),
     path("consumers/<pk>", ConsumerViewSet.as_view(ITEM)),
     path("destinations", DestinationViewSet.as_view(LIST)),
@@ -47,6 +52,8 @@ api: list[URLPattern | URLResolver] = [
     path("destinations/<pk>/resume", DestinationViewSet.as_view({"post": "resume"})),
     path("destinations/<pk>/recover", DestinationRecoveryViewSet.as_view({"post": "recover"})),
     path("destinations/<pk>/test", DestinationRecoveryViewSet.as_view({"post": "test"})),
+    path("destinations/<pk>/breaker", BreakerViewSet.as_view({"get": "retrieve"})),
+    path("destinations/<pk>/breaker/reset", BreakerViewSet.as_view({"post": "reset"})),
     path("deliveries", DeliveryViewSet.as_view({"get": "list"})),
     path("deliveries/<pk>", DeliveryViewSet.as_view({"get": "retrieve"})),
     path("deliveries/<pk>/attempts", DeliveryViewSet.as_view({"get": "attempts"})),

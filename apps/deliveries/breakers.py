@@ -32,6 +32,7 @@ class Judgement(NamedTuple):
     opened: int = 0
 
 
+@transaction.atomic(savepoint=False)
 def breakers_judge(outcomes: Mapping[UUID, Sequence[bool]], *, now: datetime) -> Judgement:
     """Write what attempts tell: by destination, oldest first, whether each succeeded.
 

@@ -33,7 +33,7 @@ def type_policy(event_type: EventType) -> dict[str, Any]:
 def type_policy_set(*, event_type: EventType, policy: Mapping[str, Any], actor: Actor) -> dict[str, Any]:
     """Put the whole policy; engines go by it within two seconds. Raises Invalid."""
     if others := sorted(set(policy) - COUNTING):
-        faults = [Fault(f"/{name}", "an event type has only retry and timeout", "not_allowed") for name in others]
+        faults = [Fault(f"/{name}", "an event type has only retry and timeout") for name in others]
         raise Invalid("the policy is not valid", faults=faults)
     kept = as_stored(parse_policy(policy, pointer=""))
     project_touch(event_type.project)

@@ -13,6 +13,7 @@ from apps.accounts.api import ApiKeyViewSet, MemberViewSet
 from apps.accounts.api_project import ProjectSettingsView
 from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
 from apps.deliveries.api_operations import OperationViewSet
+from apps.deliveries.api_policies import BreakerViewSet, TypePolicyViewSet
 from apps.destinations.api import ConsumerViewSet, DestinationViewSet
 from apps.events.api import EventTypeViewSet, EventViewSet
 from apps.intake.api import BatchPublishing, Publishing
@@ -40,6 +41,10 @@ api: list[URLPattern | URLResolver] = [
     path("event-types", EventTypeViewSet.as_view(LIST)),
     path("event-types/<pk>", EventTypeViewSet.as_view(ITEM)),
     path("event-types/<pk>/versions", EventTypeViewSet.as_view({"get": "versions"})),
+    path(
+        "event-types/<pk>/policy",
+        TypePolicyViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+    ),
     path("consumers", ConsumerViewSet.as_view(LIST)),
     path("consumers/<pk>", ConsumerViewSet.as_view(ITEM)),
     path("destinations", DestinationViewSet.as_view(LIST)),
@@ -49,6 +54,8 @@ api: list[URLPattern | URLResolver] = [
     path("destinations/<pk>/resume", DestinationViewSet.as_view({"post": "resume"})),
     path("destinations/<pk>/recover", DestinationRecoveryViewSet.as_view({"post": "recover"})),
     path("destinations/<pk>/test", DestinationRecoveryViewSet.as_view({"post": "test"})),
+    path("destinations/<pk>/breaker", BreakerViewSet.as_view({"get": "retrieve"})),
+    path("destinations/<pk>/breaker/reset", BreakerViewSet.as_view({"post": "reset"})),
     path("deliveries", DeliveryViewSet.as_view({"get": "list"})),
     path("deliveries/<pk>", DeliveryViewSet.as_view({"get": "retrieve"})),
     path("deliveries/<pk>/attempts", DeliveryViewSet.as_view({"get": "attempts"})),

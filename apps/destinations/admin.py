@@ -26,6 +26,7 @@ from apps.destinations.services import (
     destination_resume,
 )
 from apps.kernel.admin import (
+    MoreSections,
     ProjectFilter,
     ReadOnlyInline,
     ScopedAdmin,
@@ -134,7 +135,7 @@ class SecretInline(ReadOnlyInline[Secret, Destination]):
 
 
 @admin.register(Destination)
-class DestinationAdmin(ScopedAdmin[Destination], ServiceTransactions[Destination]):
+class DestinationAdmin(MoreSections, ScopedAdmin[Destination], ServiceTransactions[Destination]):
     """Where events go."""
 
     write_scope = "destinations:write"

@@ -33,6 +33,10 @@ FANNED_OUT = Counter("trunkline_deliveries_fanned_out", "Deliveries made by engi
 PRUNED = Counter("trunkline_events_pruned", "Events deleted because they were beyond their project's retention")
 OPERATED = Counter("trunkline_operation_changes", "Deliveries that operations made or changed", ["kind"])
 OPERATIONS = Gauge("trunkline_operations_running", "Operations that have yet to end", multiprocess_mode="livemax")
+BREAKERS_OPENED = Counter("trunkline_breakers_opened", "How often circuit breakers of destinations opened")
+BREAKERS_OPEN = Gauge(
+    "trunkline_breakers_open", "Destinations whose circuit breaker is not closed", multiprocess_mode="livemax"
+)
 FAN_OUTS = Gauge(
     "trunkline_fan_outs_waiting", "Events whose deliveries engines have yet to make", multiprocess_mode="livemax"
 )
@@ -51,6 +55,8 @@ def tell(attempts: Sequence[Attempted], written: Sequence[bool]) -> None:
             log.warning("delivery.attempt_lost", **_fields(one))
         elif one.decision.edge is Edge.CANCELLED:  # its destination is deleted: nothing was tried
             log.info("delivery.cancelled", **_fields(one))
+        elif one.decision.edge is Edge.INTERRUPTED:
+            log.warning("delivery.given_back", **_fields(one))
         else:
             made.append(one)
     _count(made)

@@ -78,7 +78,7 @@ class ProjectAdmin(ScopedAdmin[Project]):
     form = ProjectForm
     list_display = ("name", "public", "require_registered_types", "made")
     fieldsets = (
-        (None, {"fields": ("name", "require_registered_types")}),
+        (None, {"fields": ("name", "require_registered_types", "egress")}),
         ("What is kept", {"fields": tuple(LONGEST_RETENTION)}),
         ("Quotas", {"fields": tuple(LARGEST_QUOTAS), "description": "0: no limit. Only superusers set them."}),
     )

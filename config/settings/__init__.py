@@ -89,6 +89,10 @@ SPECTACULAR_SETTINGS = rest.SPECTACULAR_SETTINGS
 UNFOLD = admin_site.UNFOLD
 
 TRUNKLINE_ALLOWED_NETWORKS = ENVIRONMENT.trunkline_allowed_networks
+TRUNKLINE_DENIED_NETWORKS = ENVIRONMENT.trunkline_denied_networks
+TRUNKLINE_DENIED_HOSTS = ENVIRONMENT.trunkline_denied_hosts
+TRUNKLINE_ALLOWED_PORTS = ENVIRONMENT.trunkline_allowed_ports
+TRUNKLINE_HTTPS_ONLY = ENVIRONMENT.trunkline_https_only
 REDIS_URL = ENVIRONMENT.redis_url.get_secret_value() if ENVIRONMENT.redis_url else ""
 WAKEUP_DIR = DATA_DIR / "wakeups"  # the engines' sockets, where neither PostgreSQL nor Redis carries wake-ups
 INTAKE_PROCESSES = data.intake_processes(ENVIRONMENT, DATABASES["default"])

@@ -16,6 +16,7 @@ MORE_DOORS = (
     "apps.accounts.api_auth",  # who is asking: every REST door needs to know
     "apps.accounts.bearer",  # and the fast lane, too
     "apps.accounts.credentials",
+    "apps.accounts.egress",  # a project's own rules, which the destinations judge by: pure
     "apps.accounts.principal",
     "apps.accounts.quotas",  # what a project may use: whoever makes something of it holds to them
     "apps.accounts.store",  # the intake's one transaction counts what a project has used

@@ -129,7 +129,7 @@ def test_nothing_is_sent_again_without_its_data(project: Project) -> None:
         assert (answer.status, answer.body["code"]) == (409, "payload_expired")
     with pytest.raises(Conflict):
         event_replay(event=event, destination_ids=[a_destination(project).pk], actor=ACTOR)
-    assert destination_recover(destination=destination, since=now() - DAY, actor=ACTOR) == 0
+    assert destination_recover(destination=destination, since=now() - DAY, actor=ACTOR).changed == 0
     assert [one.state for one in Delivery.objects.all()] == [State.DEAD]
 
 

@@ -23,7 +23,7 @@ class Route:
     port: int
     is_tls: bool
     head: bytes  # request line and headers, up to those of one attempt
-    literal: Resolution | None  # the verdict, where the host is an address and needs no look-up
+    literal: Resolution | None  # the verdict, where no look-up is needed: of an address, a port, a scheme
 
     @property
     def server_name(self) -> str:
@@ -32,17 +32,17 @@ class Route:
 
 
 class Routes:
-    """The routes used lately, by URL and custom headers."""
+    """The routes used lately, by URL, custom headers and policy."""
 
-    def __init__(self, policy: EgressPolicy) -> None:
-        self._policy = policy
+    def __init__(self) -> None:
         self._route = lru_cache(MOST_ROUTES)(self._make)
 
-    def to(self, url: str, headers: Mapping[str, str]) -> Route:
+    def to(self, url: str, headers: Mapping[str, str], policy: EgressPolicy) -> Route:
         """Raises ValueError for what is no http or https URL, and for headers that can't be sent."""
-        return self._route(url, tuple(headers.items()) if headers else ())
+        return self._route(url, tuple(headers.items()) if headers else (), policy)
 
-    def _make(self, text: str, headers: tuple[tuple[str, str], ...]) -> Route:
+    @staticmethod
+    def _make(text: str, headers: tuple[tuple[str, str], ...], policy: EgressPolicy) -> Route:
         url = Url(text)
         host, port = url.host_str, url.port_or_known_default
         if url.scheme not in {"http", "https"} or not host or not port:
@@ -55,7 +55,7 @@ class Routes:
             port=port,
             is_tls=url.scheme == "https",
             head=_head(url, dict(headers)),
-            literal=None if url.domain else _judged(host.strip("[]"), self._policy),
+            literal=_judged(url, policy),
         )
 
 
@@ -68,8 +68,12 @@ def _head(url: Url, custom: Mapping[str, str]) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
-@lru_cache(MOST_ROUTES)
-def _judged(address: str, policy: EgressPolicy) -> Resolution:
+def _judged(url: Url, policy: EgressPolicy) -> Resolution | None:
+    if refused := policy.transport_refusal(url.port_or_known_default or 0, is_tls=url.scheme == "https"):
+        return Resolution(error=refused[0], detail=refused[1])
+    if url.domain:
+        return None
+    address = (url.host_str or "").strip("[]")
     if rule := policy.refusal(address):
         return Resolution(error=ADDRESS_REFUSED, detail=f"{address}: {rule}")
     return Resolution((address,))

@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from apps.destinations.egress import EgressPolicy, Resolution, Resolver
+from apps.destinations.egress import EgressPolicy, Resolution, Resolver, narrowed
 from apps.destinations.egress.resolver import Lookup, look_up
 from apps.destinations.kinds.base import Message, Outcome, Target
 from apps.destinations.kinds.webhook.answer import Answer
@@ -51,8 +51,9 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         clock: Callable[[], float] = time.monotonic,
         most_idle: int = MOST_IDLE,
     ) -> None:
-        self._resolver = Resolver(policy, lookup=lookup, clock=clock)
-        self._routes = Routes(policy)
+        self._policy = policy
+        self._resolver = Resolver(lookup=lookup, clock=clock)
+        self._routes = Routes()
         self._pool = Pool(most_idle)
 
     async def __aenter__(self) -> Self:
@@ -72,11 +73,12 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         """
         started = time.monotonic()
         try:
-            route = self._routes.to(target.config["url"], target.config.get("headers") or {})
+            policy = self._policy if target.egress is None else narrowed(self._policy, target.egress)
+            route = self._routes.to(target.config["url"], target.config.get("headers") or {}, policy)
             post = Post(route, head_of(route, target, message), message.body, target.timeout, started + target.timeout)
-            resolution = route.literal or self._resolver.known(route.host) or await self._resolve(post)
+            resolution = route.literal or self._resolver.known(route.host, policy) or await self._resolve(post, policy)
             if resolution.error:
-                raise AttemptFailed(resolution.error, resolution.detail)
+                raise AttemptFailed(resolution.error, resolution.detail, inner=resolution.inner)
             answer = await self._to_any(post, resolution.addresses[:MOST_ADDRESSES])
         except AttemptFailed as failure:
             return _failed(failure, started)
@@ -84,9 +86,9 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
             return _failed(AttemptFailed(REQUEST_FAILED, type(error).__name__), started)
         return _answered(answer, started)
 
-    async def _resolve(self, post: Post) -> Resolution:
-        host = post.route.host
-        return await _in_time(post, partial(self._resolver.resolve, host), "the name server did not answer")
+    async def _resolve(self, post: Post, policy: EgressPolicy) -> Resolution:
+        step = partial(self._resolver.resolve, post.route.host, policy)
+        return await _in_time(post, step, "the name server did not answer")
 
     async def _to_any(self, post: Post, addresses: tuple[str, ...]) -> Answer:
         try:
@@ -146,6 +148,7 @@ def _failed(failure: AttemptFailed, started: float) -> Outcome:
         status_code=failure.status_code,
         error=failure.code,
         detail=failure.detail,
+        inner=failure.inner,
         duration_ms=_milliseconds_since(started),
     )
 

@@ -1,10 +1,21 @@
 """The one place where this kind touches the framework: the egress policy the operator configured."""
 
+from functools import cache
+
 from django.conf import settings
 
 from apps.destinations.egress import EgressPolicy
 
 
 def get_policy() -> EgressPolicy:
-    """The policy in force, from TRUNKLINE_ALLOWED_NETWORKS; read when asked for, not when imported."""
-    return EgressPolicy(tuple(settings.TRUNKLINE_ALLOWED_NETWORKS))
+    """The policy in force, from the environment; read when asked for, not when imported. One object for one value."""
+    return _policy(
+        tuple(settings.TRUNKLINE_ALLOWED_NETWORKS),
+        tuple(settings.TRUNKLINE_DENIED_NETWORKS),
+        tuple(settings.TRUNKLINE_DENIED_HOSTS),
+        frozenset(settings.TRUNKLINE_ALLOWED_PORTS),
+        settings.TRUNKLINE_HTTPS_ONLY,
+    )
+
+
+_policy = cache(EgressPolicy)

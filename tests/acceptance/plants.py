@@ -1,4 +1,4 @@
-"""Recognisable secrets, and the search for them in what came out: as they are, and in the forms things are written in."""
+"""Recognisable secrets, and the search for them in what came out, in all the forms that things are written in."""
 
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping

@@ -144,7 +144,10 @@ def _placed(said: str) -> tuple[str, str]:
     found = WHERE.search(said)
     path = found[1] if found else ""
     where = path.replace("[...]", "").replace("[", "/").replace("]", "").replace(".", "/")
-    return said[: found.start()] if found else said, where
+    detail = said[: found.start()] if found else said
+    if detail.startswith("Invalid enum value"):  # which it quotes, and it may be a secret in a wrong place
+        detail = "is none of the values there are"
+    return detail, where
 
 
 def _invalid(detail: str, where: str, pointer: str) -> Invalid:

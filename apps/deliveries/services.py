@@ -1,7 +1,7 @@
 """What people do to deliveries: retry, cancel, discard, replay, recover."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -83,6 +83,7 @@ def event_replay(*, event: Event, destination_ids: Iterable[UUID], actor: Actor)
     Raises Invalid where one is another consumer's.
     """
     ids = list(destination_ids)
+    _refuse_other_plane(event, ids)
     _hold(event)
     for destination in Destination.objects.filter(pk__in=ids, consumer__isnull=False).select_related("consumer"):
         refuse_other_consumer(destination, event.consumer)
@@ -108,13 +109,20 @@ def _join_lines(made: Collection[UUID], event: Event) -> None:
 @transaction.atomic
 def event_replay_to_all(*, event: Event, actor: Actor) -> list[Delivery] | None:
     """The same to all that want it now; None where they are more than INLINE: then it is left to the engines."""
-    ids = wanting_ids(event.project_id, event.type, event.consumer, most=INLINE + 1)
+    ids = wanting_ids(event.project_id, event.type, event.consumer, most=INLINE + 1, operational=event.is_operational)
     if len(ids) <= INLINE:
         return event_replay(event=event, destination_ids=ids, actor=actor)
     _hold(event)
     fan_out_again(event)
     audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)
     return None
+
+
+def _refuse_other_plane(event: Event, destination_ids: Sequence[UUID]) -> None:
+    """Operational destinations get operational events, and the others all others."""
+    if Destination.objects.filter(pk__in=destination_ids, operational=not event.is_operational).exists():
+        wants = "only producers' events" if event.is_operational else "only operational events"
+        raise Conflict(f"the destination gets {wants}", code="other_events")
 
 
 def _hold(event: Event) -> None:

@@ -38,10 +38,14 @@ def destinations(project: Project) -> QuerySet[Destination]:
     return Destination.objects.filter(project=project, deleted_at=None).select_related("consumer")
 
 
-def subscriptions(project_id: UUID) -> QuerySet[Destination]:
-    """Those that new events make deliveries for: enabled and paused ones."""
+def subscriptions(project_id: UUID, *, operational: bool = False) -> QuerySet[Destination]:
+    """Those that new events make deliveries for: enabled and paused ones.
+
+    The producers' events go to the ones that aren't `operational`, and what Trunkline says to those that are.
+    """
     wanting = Q(status=Status.ENABLED) | Q(status=Status.PAUSED)
-    return Destination.objects.filter(wanting, project=project_id, deleted_at=None).select_related("consumer")
+    there = Destination.objects.filter(wanting, project=project_id, operational=operational, deleted_at=None)
+    return there.select_related("consumer")
 
 
 def subscription_rows(project_id: UUID) -> list[tuple[UUID, str, list[str]]]:
@@ -51,26 +55,41 @@ def subscription_rows(project_id: UUID) -> list[tuple[UUID, str, list[str]]]:
 
 
 def subscription_rows_after(
-    project_id: UUID, cursor: UUID | None, *, consumer: str, limit: int, made_by: datetime | None = None
+    project_id: UUID,
+    cursor: UUID | None,
+    *,
+    consumer: str,
+    limit: int,
+    made_by: datetime | None = None,
+    operational: bool = False,
 ) -> list[tuple[UUID, list[str]]]:
     """The next `limit` in order of id, of that consumer or of none, made by a time: destination and patterns."""
     theirs = Q(consumer=None) | Q(consumer__key=consumer) if consumer else Q(consumer=None)
-    rows = subscriptions(project_id).filter(theirs)
+    rows = subscriptions(project_id, operational=operational).filter(theirs)
     rows = rows.filter(created_at__lte=made_by) if made_by else rows
     rows = rows.filter(pk__gt=cursor) if cursor else rows
     return list(rows.order_by("pk").values_list("pk", "event_types")[:limit])
 
 
-def wanting_ids(project_id: UUID, event_type: str, consumer: str, *, most: int) -> list[UUID]:
+def wanting_ids(
+    project_id: UUID, event_type: str, consumer: str, *, most: int, operational: bool = False
+) -> list[UUID]:
     """Up to `most` destinations that would get an event of that type and consumer now, in order of id."""
     found: list[UUID] = []
     cursor = None
-    while rows := subscription_rows_after(project_id, cursor, consumer=consumer, limit=CHUNK):
+    while rows := subscription_rows_after(project_id, cursor, consumer=consumer, limit=CHUNK, operational=operational):
         found += [pk for pk, patterns in rows if compile_patterns(patterns).fullmatch(event_type)]
         if len(found) >= most or len(rows) < CHUNK:
             break
         cursor = rows[-1][0]
     return found[:most]
+
+
+def operational_rows(project_ids: Iterable[UUID]) -> list[tuple[UUID, UUID, UUID | None, list[str]]]:
+    """The operational subscriptions of these projects: project, destination, its consumer or None, patterns."""
+    wanting = Q(status=Status.ENABLED) | Q(status=Status.PAUSED)
+    rows = Destination.objects.filter(wanting, project__in=list(project_ids), operational=True, deleted_at=None)
+    return list(rows.order_by("pk").values_list("project_id", "pk", "consumer_id", "event_types"))
 
 
 def claimable_ids() -> QuerySet[Destination, Any]:

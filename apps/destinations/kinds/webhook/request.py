@@ -22,3 +22,8 @@ def head_of(route: Route, target: Target, message: Message) -> bytes:
         f"{trace}content-length: {len(message.body)}\r\n\r\n"
     )
     return route.head + own.encode("ascii")
+
+
+def unsigned_head(route: Route, message: Message) -> bytes:
+    """The same without what proves who sends it, for receivers that go by the URL."""
+    return route.head + f"content-length: {len(message.body)}\r\n\r\n".encode("ascii")

@@ -75,7 +75,8 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         try:
             policy = self._policy if target.egress is None else narrowed(self._policy, target.egress)
             route = self._routes.to(target.config["url"], target.config.get("headers") or {}, policy)
-            post = Post(route, head_of(route, target, message), message.body, target.timeout, started + target.timeout)
+            head = self._head(route, target, message)
+            post = Post(route, head, message.body, target.timeout, started + target.timeout)
             resolution = route.literal or self._resolver.known(route.host, policy) or await self._resolve(post, policy)
             if resolution.error:
                 raise AttemptFailed(resolution.error, resolution.detail, inner=resolution.inner)
@@ -85,6 +86,10 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         except Exception as error:  # nothing a receiver or a stored config does may stop the engine
             return _failed(AttemptFailed(REQUEST_FAILED, type(error).__name__), started)
         return _answered(answer, started)
+
+    def _head(self, route: Route, target: Target, message: Message) -> bytes:
+        """Everything before the body: what other kinds that post do otherwise."""
+        return head_of(route, target, message)
 
     async def _resolve(self, post: Post, policy: EgressPolicy) -> Resolution:
         step = partial(self._resolver.resolve, post.route.host, policy)

@@ -15,7 +15,7 @@ from django.db import models
 from pytest_django import Settings
 
 from apps.destinations.admin_forms import settings_shown
-from apps.destinations.kinds import Kind, Message, Outcome, Target, all_kinds
+from apps.destinations.kinds import Kind, Message, Outcome, SigningKey, Target, all_kinds
 from apps.destinations.kinds.email.server import MailServer as Address
 from apps.destinations.models import Destination
 from apps.kernel.errors import Fault, Invalid
@@ -172,7 +172,7 @@ def silent() -> Iterator[tuple[Receiver, MailServer]]:
 
 def target(kind: Kind, url: str, *, timeout: float = PROMPT) -> Target:
     config = {**EXAMPLES[kind.name], **({"url": url} if "url" in kind.fields else {})}
-    secrets = (b"k" * 32,) if kind.signs else ()
+    secrets = (SigningKey("v1", b"k" * 32),) if kind.signs else ()
     return Target("dst_1", kind.clean(config), secrets, timeout)
 
 

@@ -58,7 +58,7 @@ def test_there_are_so_many_of_a_consumer_at_most(owner: Caller) -> None:
 def test_e_mail(owner: Caller) -> None:
     answer = owner.post("destinations", EMAIL)
     assert answer.status == 201, answer.content
-    assert "secret" not in answer.body
+    assert answer.body["secret"] is None
     assert (answer.body["to"], answer.body["subject_prefix"]) == (["ops@example.com"], "")
     row = Destination.objects.get()
     assert row.summary == "ops@example.com"
@@ -96,7 +96,7 @@ def test_without_a_mail_server_there_is_no_e_mail(owner: Caller) -> None:
 def test_chat_hides_its_url(owner: Caller) -> None:
     answer = owner.post("destinations", CHAT)
     assert answer.status == 201, answer.content
-    assert "secret" not in answer.body
+    assert answer.body["secret"] is None
     path = f"destinations/{answer.body['id']}"
     for shown in (answer, owner.get(path), owner.patch(path, {"style": "slack"}), owner.get("destinations")):
         assert b"s3cret" not in shown.content

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from apps.destinations.egress import EgressPolicy, vet_resolved
+from apps.accounts.egress import EgressRules
+from apps.destinations.egress import EgressPolicy, narrowed, vet_resolved
 from apps.destinations.kinds.chat.config import FIELDS, clean, masked
 from apps.destinations.kinds.chat.form import FORM
 from apps.destinations.kinds.chat.sender import ChatSender
@@ -31,9 +32,9 @@ class ChatKind:
     def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         return {**config, **given}
 
-    def clean(self, config: Mapping[str, Any]) -> dict[str, Any]:
+    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
         """May wait for the DNS, so call it outside a transaction."""
-        policy = self._policy()
+        policy = narrowed(self._policy(), egress)
         cleaned = clean(config, policy)
         vet_resolved(cleaned["url"], policy, PATIENCE)
         return cleaned

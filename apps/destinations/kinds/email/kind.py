@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from apps.accounts.egress import EgressRules
 from apps.destinations.kinds.email.config import FIELDS, clean
 from apps.destinations.kinds.email.form import FORM
 from apps.destinations.kinds.email.sender import EmailSender
@@ -32,7 +33,8 @@ class EmailKind:
     def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         return {**config, **given}
 
-    def clean(self, config: Mapping[str, Any]) -> dict[str, Any]:
+    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
+        """Egress rules are about receivers; the mail server is the operator's."""
         return clean(config)
 
     def public(self, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from apps.destinations.kinds.email.server import MailServer
 type Refused = dict[str, tuple[int, bytes]]  # by address, what the server said
 
 READY = 220  # RFC 5321 4.2.2
+MARGIN = 1.0  # seconds beyond the deadline, which another thread keeps: smtplib calls a time-out a hang-up
 
 
 class _Client(smtplib.SMTP):
@@ -59,7 +60,7 @@ class Handing:
 
     def _client(self) -> _Client:
         """Not connected yet: `opened` must be there first."""
-        name, seconds = socket.gethostname() or "localhost", self._seconds
+        name, seconds = socket.gethostname() or "localhost", self._seconds + MARGIN
         client: _Client
         if self._server.tls == "implicit":
             client = _TLSClient(local_hostname=name, timeout=seconds, context=ssl.create_default_context())

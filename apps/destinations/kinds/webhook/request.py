@@ -14,8 +14,9 @@ def head_of(route: Route, target: Target, message: Message) -> bytes:
     timestamp = int(time.time())
     signature = sign(target.secrets, message.id, timestamp, message.body)
     trace = f"traceparent: {message.traceparent}\r\n" if message.traceparent else ""
+    more = "".join([f"{name}: {value}\r\n" for name, value in message.headers]) if message.headers else ""
     own = (
         f"webhook-id: {message.id}\r\nwebhook-timestamp: {timestamp}\r\nwebhook-signature: {signature}\r\n"
-        f"{trace}content-length: {len(message.body)}\r\n\r\n"
+        f"{trace}{more}content-type: {message.content_type}\r\ncontent-length: {len(message.body)}\r\n\r\n"
     )
     return route.head + own.encode("ascii")

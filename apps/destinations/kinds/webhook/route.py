@@ -63,7 +63,7 @@ def _head(url: Url, custom: Mapping[str, str]) -> bytes:
     """No part of a URL as the library spells it, and no header that passed, holds a space or line break to split on."""
     host = f"{url.host_str}:{url.port}" if url.port else url.host_str
     path = url.path if url.query_string is None else f"{url.path}?{url.query_string}"
-    headers = {"host": host, "user-agent": USER_AGENT, **custom, "content-type": "application/json"}
+    headers = {"host": host, "user-agent": USER_AGENT, **custom}
     lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 

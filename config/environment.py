@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from apps.destinations.egress.proxy import parse_proxy
 from config import production
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +23,7 @@ SECRETS = {
     "REDIS_URL",
     "TRUNKLINE_ENCRYPTION_KEYS",
     "TRUNKLINE_METRICS_TOKEN",
+    "TRUNKLINE_EGRESS_PROXY",
 }
 
 type Network = IPv4Network | IPv6Network
@@ -33,6 +35,12 @@ def _split(value: object) -> object:
 
 def _networks(value: object) -> object:
     return [ip_network(str(part)) for part in value] if isinstance(value := _split(value), list) else value
+
+
+def _proxy(value: object) -> object:
+    if isinstance(value, str):
+        parse_proxy(value)
+    return value
 
 
 def _encryption_keys(value: object) -> object:
@@ -81,6 +89,8 @@ class Environment(BaseSettings):
     web_threads: int = Field(default=8, ge=1, le=256)
     trunkline_intake_processes: int = Field(default=0, ge=0, le=64)
     trunkline_allowed_networks: Networks = ()
+    trunkline_egress_proxy: Annotated[SecretStr, BeforeValidator(_proxy)] | None = None
+    trunkline_egress_no_proxy: Words = ()
     trunkline_encryption_keys: EncryptionKeys = Field(default=(), repr=False)
     trunkline_engine_concurrency: int = Field(default=256, ge=1, le=4096)
     trunkline_lease_seconds: int = Field(default=60, ge=30, le=3600)

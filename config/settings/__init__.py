@@ -89,6 +89,9 @@ SPECTACULAR_SETTINGS = rest.SPECTACULAR_SETTINGS
 UNFOLD = admin_site.UNFOLD
 
 TRUNKLINE_ALLOWED_NETWORKS = ENVIRONMENT.trunkline_allowed_networks
+EGRESS_PROXY = ENVIRONMENT.trunkline_egress_proxy
+TRUNKLINE_EGRESS_PROXY = EGRESS_PROXY.get_secret_value() if EGRESS_PROXY else ""
+TRUNKLINE_EGRESS_NO_PROXY = ENVIRONMENT.trunkline_egress_no_proxy
 REDIS_URL = ENVIRONMENT.redis_url.get_secret_value() if ENVIRONMENT.redis_url else ""
 WAKEUP_DIR = DATA_DIR / "wakeups"  # the engines' sockets, where neither PostgreSQL nor Redis carries wake-ups
 INTAKE_PROCESSES = data.intake_processes(ENVIRONMENT, DATABASES["default"])

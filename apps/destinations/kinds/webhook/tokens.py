@@ -1,4 +1,4 @@
-"""Access tokens of OAuth 2.0 (RFC 6749 4.4): each asked for once for all who wait, kept until shortly before its end."""
+"""Access tokens of OAuth 2.0 (RFC 6749 4.4): asked for once for all who wait, kept until shortly before they end."""
 
 import asyncio
 import time

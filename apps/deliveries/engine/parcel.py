@@ -55,7 +55,7 @@ def pack(rows: Iterable[Claimed]) -> list[Parcel]:
     messages: dict[object, Message | None] = {}
     parcels = []
     for row in claimed:
-        form = formats.get(row.destination_id)
+        form = formats.get(row.destination_id) if formats else None
         key = (row.event_id, form) if form else row.event_id
         if key not in messages:
             messages[key] = _message(row, form or PayloadFormat.STANDARD, shown)

@@ -109,12 +109,14 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
             return _failed(AttemptFailed(REQUEST_FAILED, type(error).__name__), started)
         return _answered(answer, started)
 
-    async def _exchange(self, post: Post) -> Answer:
-        route = post.route
-        resolution = route.literal or self._resolver.known(route.host) or await self._resolve(post)
-        if resolution.error:
-            raise AttemptFailed(resolution.error, resolution.detail)
-        return await self._to_any(post, resolution.addresses[:MOST_ADDRESSES])
+    def _exchange(self, post: Post) -> Awaitable[Answer]:
+        """One request and its answer. No coroutine of its own where the address is known: the hot path."""
+        if known := post.route.literal or self._resolver.known(post.route.host):
+            return self._to_any(post, _permitted(known))
+        return self._looked_up(post)
+
+    async def _looked_up(self, post: Post) -> Answer:
+        return await self._to_any(post, _permitted(await self._resolve(post)))
 
     async def _with_token(self, post: Post, target: Target) -> Answer:
         """With a token; once more with a new one where the receiver does not take it (RFC 6750 3.1)."""
@@ -145,24 +147,20 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         return await _in_time(post, partial(self._resolver.resolve, host), "the name server did not answer")
 
     async def _to_any(self, post: Post, addresses: tuple[str, ...]) -> Answer:
+        step = self._through if post.route.via else self._to
         try:
-            return await self._to(post, addresses[0])
+            return await step(post, addresses[0])
         except AttemptFailed as failure:
             if not failure.unsent or len(addresses) == 1:
                 raise
         self._resolver.prefer(post.route.host, addresses[1])
         return await self._to_any(post, addresses[1:])
 
-    async def _to(self, post: Post, address: str) -> Answer:
+    async def _to(self, post: Post, address: str, hops: tuple[str, ...] = ("",)) -> Answer:
         """Over a connection that is open or, where none is or it turns out to be closed, over a new one.
 
         A request that a closed connection swallowed has the same `webhook-id` again, so it may be sent again.
         """
-        if post.route.via:
-            return await self._through(post, address)
-        return await self._directly(post, address)
-
-    async def _directly(self, post: Post, address: str, hops: tuple[str, ...] = ("",)) -> Answer:
         if connection := self._pool.take((post.route.origin, address)):
             try:
                 return await self._over(connection, post)
@@ -187,9 +185,9 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         """By way of the proxy, which is told the address."""
         hops = (await self._hops_of(post))[:MOST_ADDRESSES]
         if post.route.is_tls:
-            return await self._directly(post, address, hops)
+            return await self._to(post, address, hops)
         try:
-            answer = await self._directly(post.absolute(address), address, hops)
+            answer = await self._to(post.absolute(address), address, hops)
         except AttemptFailed as failure:
             if failure.code not in {CONNECT_FAILED, PROTOCOL_ERROR}:
                 raise
@@ -217,6 +215,12 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
             return await connection.ask(post.head, post.body, deadline=post.deadline, within=post.timeout)
         finally:
             self._pool.give_back(connection)
+
+
+def _permitted(resolution: Resolution) -> tuple[str, ...]:
+    if resolution.error:
+        raise AttemptFailed(resolution.error, resolution.detail)
+    return resolution.addresses[:MOST_ADDRESSES]
 
 
 async def _in_time[T](post: Post, step: Callable[[], Awaitable[T]], otherwise: str) -> T:

@@ -142,7 +142,8 @@ def test_tokens_and_certificates_in_the_form(root: Person, project: Project) -> 
     leaf = trustme.CA().issue_cert("me@client.example", common_name="Acme")
     pem = {"tls": leaf.cert_chain_pems[0].bytes().decode(), "tls_private_key": leaf.private_key_pem.bytes().decode()}
     more = {"auth_token_url": NOWHERE, "auth_scopes": "read write", "auth_audience": "hooks", "auth_style": "post"}
-    add(root, project, auth="oauth2", auth_name="me", auth_secret="s3cret", **more, **pem)
+    url = "https://127.0.0.1:9/hook"
+    add(root, project, url=url, auth="oauth2", auth_name="me", auth_secret="s3cret", **more, **pem)
     made = Destination.objects.get()
     config = config_of(made)
     assert config["auth"]["scopes"] == ["read", "write"]
@@ -151,7 +152,7 @@ def test_tokens_and_certificates_in_the_form(root: Person, project: Project) -> 
     assert "CN=Acme" in page
     assert "PRIVATE KEY" not in page
     shown = {"auth": "oauth2", "auth_name": "me", **more, "tls_none": "on"}
-    answer = root.post(PAGE, made.pk, url=NOWHERE, event_types="*", **shown, **NO_SECRETS)
+    answer = root.post(PAGE, made.pk, url=url, event_types="*", **shown, **NO_SECRETS)
     assert answer.status_code == 302, text_of(answer)
     made.refresh_from_db()
     assert config_of(made) == {name: value for name, value in config.items() if name != "tls"}

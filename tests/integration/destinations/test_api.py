@@ -111,7 +111,7 @@ def test_a_receiver_s_credentials_are_kept_and_not_shown(owner: Caller) -> None:
     leaf = trustme.CA().issue_cert("me@client.example", common_name="Acme")
     chain, key = leaf.cert_chain_pems[0].bytes().decode(), leaf.private_key_pem.bytes().decode()
     tls, proxy = {"certificate": chain, "private_key": key}, "http://me:hunter2@127.0.0.1:9"
-    made = created(owner, auth=auth, tls=tls, proxy=proxy)
+    made = created(owner, url="https://127.0.0.1:9/hook", auth=auth, tls=tls, proxy=proxy)
     assert made["auth"] == {**auth, "client_secret": "********"}
     assert made["proxy"] == "http://me:********@127.0.0.1:9"
     assert set(made["tls"]) == {"subject", "expires_at", "fingerprint", "has_ca"}
@@ -120,12 +120,12 @@ def test_a_receiver_s_credentials_are_kept_and_not_shown(owner: Caller) -> None:
         assert b"hunter2" not in answer.content
         assert b"PRIVATE KEY" not in answer.content
     assert owner.patch(path, {"name": "b"}).body["auth"] == made["auth"]
-    moved = owner.patch(path, {"url": "http://127.0.0.2:9/"})
+    moved = owner.patch(path, {"url": "https://127.0.0.2:9/"})
     assert moved.faults == [("/auth", "required"), ("/tls", "required")]
     assert owner.patch(path, {"auth": made["auth"]}).faults == [("/auth/client_secret", "masked")]
     gone = owner.patch(path, {"auth": None, "tls": None, "proxy": None}).body
     assert not {"auth", "tls", "proxy"} & set(gone)
-    assert config_of(Destination.objects.get()) == {"url": NOWHERE, "headers": {}}
+    assert config_of(Destination.objects.get()) == {"url": "https://127.0.0.1:9/hook", "headers": {}}
     assert "hunter2" not in str(list(AuditEntry.objects.values()))
 
 

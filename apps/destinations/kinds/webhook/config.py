@@ -1,7 +1,7 @@
 """A webhook's settings: `url`, and optional `headers`, `auth`, `tls` and `proxy`, each with a page of its own."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from apps.destinations.egress import EgressPolicy, vet_url
@@ -29,6 +29,7 @@ FIELDS: Mapping[str, Any] = {
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2, token
 VALUE = re.compile(r"[!-~]([\t -~]*[!-~])?")  # RFC 9110 5.5, field-value without obs-text
 
+CLOUDEVENTS = "ce-"
 RESERVED_PREFIXES = ("webhook-", "proxy-")
 # Ours to set, or about the connection rather than the message (RFC 9110 7.6.1).
 RESERVED = frozenset(
@@ -50,11 +51,21 @@ def clean(config: Mapping[str, Any], policy: EgressPolicy) -> dict[str, Any]:
         "tls": clean_tls(config.get("tls"), faults),
         "proxy": clean_proxy(config.get("proxy"), policy, faults),
     }
-    if more["auth"] and "authorization" in headers:
-        faults.append(Fault("/headers/authorization", "is what `auth` makes: give one of the two", "conflict"))
+    faults += _contradictions(url, headers, more)
     if faults:
         raise Invalid("The destination's settings are not valid", faults=faults)
     return {"url": url, "headers": headers, **{name: value for name, value in more.items() if value}}
+
+
+def _contradictions(url: str, headers: Mapping[str, str], more: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is fine by itself, but not together."""
+    if more["auth"] and "authorization" in headers:
+        yield Fault("/headers/authorization", "is what `auth` makes: give one of the two", "conflict")
+    if more["tls"] and url.startswith("http:"):
+        yield Fault("/tls", "has no use with an http URL: https is what shows certificates", "conflict")
+    for name in headers:
+        if name.startswith(CLOUDEVENTS):  # not among those that stop a stored config from being sent
+            yield Fault(_pointer("headers", name), "is set by Trunkline itself, in CloudEvents", "reserved")
 
 
 def masked(config: Mapping[str, Any]) -> dict[str, Any]:

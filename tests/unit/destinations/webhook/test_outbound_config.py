@@ -141,6 +141,11 @@ def test_a_client_certificate_is_kept_in_one_form() -> None:
     assert cleaned(tls=stored)["tls"] == stored
 
 
+def test_what_is_not_fine_together() -> None:
+    assert faults_in(url="http://example.com/", tls=own()) == [("/tls", "conflict")]
+    assert faults_in(headers={"CE-Id": "mine"}) == [("/headers/ce-id", "reserved")]
+
+
 def test_an_expired_certificate() -> None:
     ended = authority().issue_cert("me@client.example", not_before=NOW - 9 * DAY, not_after=NOW - DAY)
     assert faults_in(tls=own(ended)) == [("/tls/certificate", "expired")]

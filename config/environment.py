@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -26,6 +27,7 @@ SECRETS = {
     "TRUNKLINE_EGRESS_PROXY",
 }
 
+HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
 type Network = IPv4Network | IPv6Network
 
 
@@ -63,8 +65,29 @@ def _encryption_key(text: str) -> tuple[str, bytes]:
     return key_id, key
 
 
+def _hosts(value: object) -> object:
+    """Names in lower case; what can't be one would deny nothing, silently."""
+    if not isinstance(value := _split(value), list):
+        return value
+    for name in map(str, value):
+        if not HOST.fullmatch(name.lower()):
+            raise ValueError(f"{name!r} is no host name; a name stands for itself and for all beneath it")
+    return [str(name).lower() for name in value]
+
+
+def _ports(value: object) -> object:
+    ports = _split(value)
+    if isinstance(ports, list) and not all(
+        port.isascii() and port.isdigit() and 0 < int(port) < 65_536 for port in ports
+    ):
+        raise ValueError("must be ports, 1 to 65535, separated by commas")
+    return ports
+
+
 type Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 type Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+type Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)]
+type Ports = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ports)]
 type EncryptionKeys = Annotated[tuple[tuple[str, bytes], ...], NoDecode, BeforeValidator(_encryption_keys)]
 
 
@@ -91,6 +114,10 @@ class Environment(BaseSettings):
     trunkline_allowed_networks: Networks = ()
     trunkline_egress_proxy: Annotated[SecretStr, BeforeValidator(_proxy)] | None = None
     trunkline_egress_no_proxy: Words = ()
+    trunkline_denied_networks: Networks = ()
+    trunkline_denied_hosts: Hosts = ()
+    trunkline_allowed_ports: Ports = ()
+    trunkline_https_only: bool = False
     trunkline_encryption_keys: EncryptionKeys = Field(default=(), repr=False)
     trunkline_engine_concurrency: int = Field(default=256, ge=1, le=4096)
     trunkline_lease_seconds: int = Field(default=60, ge=30, le=3600)

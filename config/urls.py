@@ -10,7 +10,10 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
 from apps.accounts.api import ApiKeyViewSet, MemberViewSet
+from apps.accounts.api_project import ProjectSettingsView
 from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
+from apps.deliveries.api_operations import OperationViewSet
+from apps.deliveries.api_policies import BreakerViewSet, TypePolicyViewSet
 from apps.destinations.api import ConsumerViewSet, DestinationViewSet
 from apps.events.api import EventTypeViewSet, EventViewSet
 from apps.intake.api import BatchPublishing, Publishing
@@ -38,6 +41,10 @@ api: list[URLPattern | URLResolver] = [
     path("event-types", EventTypeViewSet.as_view(LIST)),
     path("event-types/<pk>", EventTypeViewSet.as_view(ITEM)),
     path("event-types/<pk>/versions", EventTypeViewSet.as_view({"get": "versions"})),
+    path(
+        "event-types/<pk>/policy",
+        TypePolicyViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+    ),
     path("consumers", ConsumerViewSet.as_view(LIST)),
     path("consumers/<pk>", ConsumerViewSet.as_view(ITEM)),
     path("destinations", DestinationViewSet.as_view(LIST)),
@@ -47,15 +54,24 @@ api: list[URLPattern | URLResolver] = [
     path("destinations/<pk>/resume", DestinationViewSet.as_view({"post": "resume"})),
     path("destinations/<pk>/recover", DestinationRecoveryViewSet.as_view({"post": "recover"})),
     path("destinations/<pk>/test", DestinationRecoveryViewSet.as_view({"post": "test"})),
+    path("destinations/<pk>/breaker", BreakerViewSet.as_view({"get": "retrieve"})),
+    path("destinations/<pk>/breaker/reset", BreakerViewSet.as_view({"post": "reset"})),
     path("deliveries", DeliveryViewSet.as_view({"get": "list"})),
     path("deliveries/<pk>", DeliveryViewSet.as_view({"get": "retrieve"})),
     path("deliveries/<pk>/attempts", DeliveryViewSet.as_view({"get": "attempts"})),
     path("deliveries/<pk>/retry", DeliveryViewSet.as_view({"post": "retry"})),
     path("deliveries/<pk>/cancel", DeliveryViewSet.as_view({"post": "cancel"})),
+    path("deliveries/<pk>/discard", DeliveryViewSet.as_view({"post": "discard"})),
+    path("operations", OperationViewSet.as_view(LIST)),
+    path("operations/<pk>", OperationViewSet.as_view({"get": "retrieve"})),
+    path("operations/<pk>/pause", OperationViewSet.as_view({"post": "pause"})),
+    path("operations/<pk>/resume", OperationViewSet.as_view({"post": "resume"})),
+    path("operations/<pk>/cancel", OperationViewSet.as_view({"post": "cancel"})),
     path("api-keys", ApiKeyViewSet.as_view(LIST)),
     path("api-keys/<pk>", ApiKeyViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("members", MemberViewSet.as_view(LIST)),
     path("members/<pk>", MemberViewSet.as_view(ITEM)),
+    path("project", ProjectSettingsView.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("schema", cache_page(3600, cache="process")(SpectacularAPIView.as_view()), name="schema"),
     path("docs", documents(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     path("docs/redoc", documents(SpectacularRedocView.as_view(url_name="schema")), name="redoc"),

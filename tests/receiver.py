@@ -14,11 +14,13 @@ The path chooses how it behaves; any path not listed answers 200 `ok`:
     /trickle    header bytes, slowly, without end                     /trickle-body   the same in the body
     /garbage    bytes that are not HTTP        /close                 hangs up without an answer
     /latin-1    429, a header beyond ASCII     /cookie                200 with Set-Cookie
+    /bomb       200, gzip of 100 MB of zeros   /bomb-endless          the same without an end
     /reset      RST instead of an answer       /reset-body            200, half a body, RST
 """
 
 import asyncio
 import contextlib
+import gzip
 import socket
 import ssl
 import struct
@@ -26,6 +28,7 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -197,6 +200,17 @@ def _breaking_off(start: bytes) -> Behaviour:
     return behave
 
 
+@cache
+def _bomb() -> bytes:
+    """A megabyte of zeros, a hundred times: a hundred members of one gzip stream (RFC 1952 2.2)."""
+    return gzip.compress(bytes(1_000_000)) * 100
+
+
+async def _gzip_bomb(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, argument: str) -> None:
+    writer.write(_response(200, _bomb(), content_encoding="gzip"))
+
+
+_GZIPPED = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n"
 _OPEN_END = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n"
 
 BEHAVIOURS: dict[str, Behaviour] = {
@@ -210,6 +224,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "slow": _slow,
     "hang": _hang,
     "large": _large,
+    "bomb": _gzip_bomb,
+    "bomb-endless": _forever(_GZIPPED, gzip.compress(bytes(10_000_000))),
     "endless": _forever(_OPEN_END, b"x" * 65536),
     "huge-headers": _forever(b"HTTP/1.1 200 OK\r\n", b"x-filler: " + b"x" * 8000 + b"\r\n"),
     "trickle": _forever(b"HTTP/1.1 200 OK\r\nx-slow: ", b"x", DRIP),
@@ -220,6 +236,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "reset-body": _breaking_off(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf"),
 }
 LAST_WORDS = {
+    "bomb-endless",
     "hang",
     "endless",
     "huge-headers",

@@ -75,7 +75,7 @@ class ProjectAdmin(ScopedAdmin[Project]):
     search_help_text = "an id, a name"
     form = ProjectForm
     list_display = ("name", "public", "require_registered_types", "made")
-    fields = ("name", "require_registered_types", "retention_days", "retention_events")
+    fields = ("name", "require_registered_types", "retention_days", "retention_events", "egress")
 
     def get_inlines(self, request: HttpRequest, obj: Project | None) -> tuple[type[MembershipInline], ...]:
         return (MembershipInline,) if obj else ()

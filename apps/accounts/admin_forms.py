@@ -18,12 +18,20 @@ class ProjectForm(forms.ModelForm[Project]):
 
     class Meta:
         model = Project
-        fields = ("name", "require_registered_types", "retention_days", "retention_events")
+        fields = ("name", "require_registered_types", "retention_days", "retention_events", "egress")
+        help_texts = {
+            "egress": "Where deliveries may go, beside the installation's rules, which it never widens. "
+            'For example {"allow": ["example.com"], "deny": ["203.0.113.0/24"], "ports": [443], "https_only": true}; '
+            "{} for none.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in LONGEST_RETENTION.keys() & self.fields.keys():  # a viewer's form has none
             self.fields[name].validators.append(MaxValueValidator(LONGEST_RETENTION[name]))
+
+    def clean_egress(self) -> Any:
+        return self.cleaned_data["egress"] or {}
 
 
 class MembershipForm(forms.ModelForm[Membership]):

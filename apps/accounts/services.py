@@ -10,6 +10,7 @@ from django.db.models import F
 
 from apps.accounts import keys
 from apps.accounts.changes import note_change
+from apps.accounts.egress import changed_rules, parse_rules
 from apps.accounts.models import ApiKey, Membership, Project, User
 from apps.accounts.roles import role_named, role_scopes
 from apps.accounts.scopes import OWNER, ROLES, SCOPES
@@ -35,8 +36,9 @@ def project_create(*, name: str, actor: Actor, **settings: Any) -> Project:
 
 @transaction.atomic
 def project_change(*, project: Project, actor: Actor, **changes: Any) -> None:
-    """Set `name`, `require_registered_types`, `retention_days` or `retention_events`. Raises Invalid."""
+    """Set `name`, `require_registered_types`, `retention_days`, `retention_events` or `egress`. Raises Invalid."""
     _refuse_bad_retention(changes)
+    parse_rules(changes.get("egress", {}))
     for name, value in changes.items():
         setattr(project, name, value)
     project.save(update_fields=list(changes))
@@ -44,6 +46,15 @@ def project_change(*, project: Project, actor: Actor, **changes: Any) -> None:
     audit_record(
         actor=actor, action="project.changed", target=project.public_id, project_id=project.pk, changes=changes
     )
+
+
+@transaction.atomic
+def project_egress_change(*, project: Project, actor: Actor, given: Mapping[str, Any]) -> Project:
+    """Replace the fields of its egress rules that are given; null takes one out. Raises Invalid."""
+    project_touch(project)  # the lock: two changes follow one another
+    current = Project.objects.get(pk=project.pk)
+    project_change(project=current, actor=actor, egress=changed_rules(current.egress, given))
+    return current
 
 
 def _refuse_bad_retention(settings: Mapping[str, Any]) -> None:

@@ -1,20 +1,23 @@
 """The admin's pages of deliveries, with the timeline of their attempts, and of the engines that send them."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from apps.audit.services import Actor
 from apps.deliveries.admin_colours import COLOURS
 from apps.deliveries.admin_contributions import contribute
 from apps.deliveries.admin_filters import AnswerFilter, ErrorFilter, StateFilter
-from apps.deliveries.models import Delivery, EngineHeartbeat
+from apps.deliveries.admin_operations import OperationAdmin
+from apps.deliveries.models import Delivery, EngineHeartbeat, Operation
 from apps.deliveries.selectors import ENGINE_IS_LOST_AFTER, attempts
-from apps.deliveries.services import delivery_cancel, delivery_retry
+from apps.deliveries.services import delivery_cancel, delivery_discard, delivery_retry
 from apps.deliveries.states import Edge, State
 from apps.destinations.models import Destination
 from apps.events.models import Event
@@ -44,6 +47,8 @@ from apps.kernel.clock import now
 from apps.kernel.ids import first_id
 
 MOST_FOUND = 200  # destinations that one search text may mean
+__all__ = ["DeliveryAdmin", "EngineHeartbeatAdmin", "OperationAdmin"]
+
 GOOD, BAD, WAITING = "tl-good", "tl-bad", "tl-waiting"
 MARKS = {Edge.SUCCEEDED: GOOD, Edge.FAILED: WAITING, Edge.REJECTED: BAD, Edge.EXHAUSTED: BAD}
 
@@ -66,8 +71,12 @@ class DeliveryAdmin(DataPlaneAdmin[Delivery]):
     list_display = ("what", "standing", "where", "answer", "next_attempt", "made")
     list_filter = (StateFilter, AnswerFilter, ErrorFilter, SinceFilter, ProjectFilter, ("created_at", PeriodFilter))
     list_filter_options = {name: {"horizontal": True} for name in ("answer", "last_error", "since", "project")}
-    actions = ("retry_selected", "cancel_selected")
-    actions_row = actions_detail = ("retry", "cancel")
+    list_before_template = "admin/deliveries/all_that_match.html"
+    actions = ("retry_selected", "cancel_selected", "discard_selected")
+    actions_row = actions_detail = ("retry", "cancel", "discard")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {**(extra_context or {}), "all_that_match": _all_that_match(request)})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows = super().get_queryset(request).select_related("event", "destination__consumer", "project")
@@ -94,8 +103,14 @@ class DeliveryAdmin(DataPlaneAdmin[Delivery]):
         delivery_cancel(delivery=delivery, actor=Actor(**acting(request)))
         return f"{delivery.public_id} is cancelled"
 
+    @row_action("Discard", question="Take a dead one out of the queue. It can be retried later.", icon="delete_sweep")
+    def discard(self, request: HttpRequest, delivery: Delivery) -> str:
+        delivery_discard(delivery=delivery, actor=Actor(**acting(request)))
+        return f"{delivery.public_id} is discarded"
+
     retry_selected = for_selected(retry, "Retry now")
     cancel_selected = for_selected(cancel, "Cancel")
+    discard_selected = for_selected(discard, "Discard")
 
     @display("delivery", header=True)
     def what(self, delivery: Delivery) -> list[str]:
@@ -131,6 +146,21 @@ class DeliveryAdmin(DataPlaneAdmin[Delivery]):
             Section("Event data", code_block(pretty_json(bytes(delivery.event.data)), "event's data")),
             Section("Request", request_lines),
         ]
+
+
+def _all_that_match(request: HttpRequest) -> str:
+    """The form of an operation on what the list is narrowed by, where such operations can be made."""
+    kinds = {State.DEAD.value: "recover", State.READY.value: "cancel"}
+    kind = kinds.get(request.GET.get("state", ""))
+    if not (kind and admin.site.get_model_admin(Operation).has_add_permission(request)):
+        return ""
+    named = {"project": "project", "last_error": "error"}
+    term = request.GET.get("q", "").strip()
+    asked = {"kind": kind, **{ours: request.GET[theirs] for theirs, ours in named.items() if request.GET.get(theirs)}}
+    answer = request.GET.get("answer", "")
+    asked |= {"status_code": answer} if answer.isdigit() and len(answer) == 3 else {}
+    asked |= {"destination": term} if term.startswith("dst_") else {}
+    return f"{reverse('admin:deliveries_operation_add')}?{urlencode(asked)}"
 
 
 def _delivery_facts(delivery: Delivery) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The colour of each state, on every page the same."""
 
+from apps.deliveries.policy.breaker import Circuit
 from apps.deliveries.states import State
 
 COLOURS = {
@@ -9,3 +10,5 @@ COLOURS = {
     State.DEAD: "danger",
     State.CANCELLED: "default",
 }
+
+CIRCUIT_COLOURS = {Circuit.CLOSED: "success", Circuit.OPEN: "danger", Circuit.HALF_OPEN: "warning"}

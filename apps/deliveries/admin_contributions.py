@@ -8,7 +8,11 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 
 from apps.audit.services import Actor
-from apps.deliveries.admin_colours import COLOURS
+from apps.deliveries.admin_colours import CIRCUIT_COLOURS, COLOURS
+from apps.deliveries.admin_operation_forms import TimeRangeForm, stated
+from apps.deliveries.breakers import breaker_of, breaker_reset
+from apps.deliveries.operations.services import operation_create
+from apps.deliveries.policy.breaker import Circuit
 from apps.deliveries.services import destination_recover, destination_test, event_replay_to_all
 from apps.deliveries.states import State
 from apps.destinations.models import Destination
@@ -19,6 +23,7 @@ from apps.kernel.clock import now
 from apps.kernel.errors import Conflict
 
 MOST_SHOWN = 100  # deliveries on an event's page
+CIRCUITS = {Circuit.CLOSED: "closed", Circuit.OPEN: "open", Circuit.HALF_OPEN: "half open"}
 SCOPE = "deliveries:write"  # whosever page it is: what is written are deliveries
 
 
@@ -60,8 +65,26 @@ def send_test(page: Any, request: HttpRequest, destination: Destination) -> str:
 @row_action("Recover", question="Send again what was given up.", icon="restore", form=RecoveryForm, scope=SCOPE)
 def recover(page: Any, request: HttpRequest, destination: Destination, *, hours: int) -> str:
     since = now() - timedelta(hours=hours)
-    count = destination_recover(destination=_live(destination), since=since, actor=Actor(**acting(request)))
-    return f"{count} deliveries to {destination} are due again"
+    done = destination_recover(destination=_live(destination), since=since, actor=Actor(**acting(request)))
+    rest = "" if done.finished_at else f"; {done.public_id} goes on with the rest"
+    return f"{done.changed} deliveries to {destination} are due again{rest}"
+
+
+@row_action(
+    "Replay time range",
+    question="It is sent the events of that time, again or for the first time, in the background.",
+    icon="history",
+    form=TimeRangeForm,
+    scope=SCOPE,
+)
+def replay_range(page: Any, request: HttpRequest, destination: Destination, **asked: Any) -> str:
+    operation = operation_create(
+        project=_live(destination).project,
+        kind="replay",
+        parameters={"destination": destination.public_id, **stated(asked)},
+        actor=Actor(**acting(request)),
+    )
+    return f"{operation.public_id} replays to {destination}"
 
 
 def _live(destination: Destination) -> Destination:
@@ -89,7 +112,31 @@ def deliveries_of(event: Event) -> Section:
     return Section("Deliveries", render_to_string("unfold/components/table.html", {"table": table}))
 
 
+def breaker_of_it(destination: Destination) -> Section:
+    """How its circuit breaker stands."""
+    standing = breaker_of(destination)
+    row = [
+        badge(CIRCUITS[standing.state], CIRCUIT_COLOURS[standing.state]),
+        f"{standing.failures}",
+        moment(standing.failing_since),
+        moment(standing.retry_at),
+        moment(standing.closed_at),
+    ]
+    headers = ["state", "failures in a row", "failing since", "next probe", "closed again"]
+    return Section(
+        "Circuit breaker",
+        render_to_string("unfold/components/table.html", {"table": {"headers": headers, "rows": [row]}}),
+    )
+
+
+@row_action("Close breaker", question="What waits is delivered at once.", icon="bolt", scope="destinations:write")
+def close_breaker(page: Any, request: HttpRequest, destination: Destination) -> str:
+    breaker_reset(destination=_live(destination), actor=Actor(**acting(request)))
+    return f"the breaker of {destination} is closed"
+
+
 def contribute() -> None:
     """To the pages that the apps before this one have registered."""
     extend_page(Event, {"replay": replay}, [deliveries_of])
-    extend_page(Destination, {"send_test": send_test, "recover": recover})
+    more = {"send_test": send_test, "recover": recover, "replay_range": replay_range, "close_breaker": close_breaker}
+    extend_page(Destination, more, [breaker_of_it])

@@ -87,6 +87,12 @@ class DeliveryViewSet(ProjectViewSet[Delivery]):
         cancelled = services.delivery_cancel(delivery=self.row(), actor=principal_of(request).actor)
         return Response(DeliverySerializer(cancelled).data)
 
+    @extend_schema(request=None, responses=DeliverySerializer)
+    def discard(self, request: Request, pk: str) -> Response:
+        """Take a dead one out of the queue."""
+        discarded = services.delivery_discard(delivery=self.row(), actor=principal_of(request).actor)
+        return Response(DeliverySerializer(discarded).data)
+
 
 class ReplaySerializer(StrictSerializer):
     destination = PublicIdField("dst", required=False, help_text="only to this one")
@@ -134,7 +140,8 @@ class RecoverSerializer(StrictSerializer):
 
 
 class RecoveredSerializer(serializers.Serializer[Any]):
-    recovered = serializers.IntegerField()
+    recovered = serializers.IntegerField(help_text="so many so far")
+    operation = PublicIdField("opr", required=False, help_text="where there are more: what does the rest")
 
 
 class DestinationRecoveryViewSet(ProjectViewSet[Destination]):
@@ -149,13 +156,14 @@ class DestinationRecoveryViewSet(ProjectViewSet[Destination]):
 
     @extend_schema(request=RecoverSerializer, responses={202: RecoveredSerializer})
     def recover(self, request: Request, pk: str) -> Response:
-        """Re-send what failed for good since a time."""
+        """Re-send what failed for good since a time. Of very many, an operation does the rest."""
         asked = RecoverSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        recovered = services.destination_recover(
+        operation = services.destination_recover(
             destination=self.row(), since=asked.validated_data["since"], actor=principal_of(request).actor
         )
-        return Response({"recovered": recovered}, status=status.HTTP_202_ACCEPTED)
+        rest = {"operation": operation.public_id} if operation.finished_at is None else {}
+        return Response({"recovered": operation.changed, **rest}, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     def test(self, request: Request, pk: str) -> Response:

@@ -1,4 +1,4 @@
-"""What people do to deliveries: retry, cancel, replay, recover."""
+"""What people do to deliveries: retry, cancel, discard, replay, recover."""
 
 import json
 from collections.abc import Collection, Iterable
@@ -6,24 +6,23 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from apps.audit.services import Actor, audit_record
 from apps.deliveries import store
 from apps.deliveries.fan_out import INLINE, fan_out_again
 from apps.deliveries.inserts import deliveries_insert, rows_for
-from apps.deliveries.models import Delivery
+from apps.deliveries.models import Delivery, Operation
+from apps.deliveries.operations.services import operation_create, refuse_other_consumer
 from apps.deliveries.states import Edge, State
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination
 from apps.destinations.selectors import wanting_ids
 from apps.events.models import Event
 from apps.events.store import EventRow, events_insert
-from apps.kernel.clock import now
+from apps.kernel.clock import isoformat, now
 from apps.kernel.errors import Conflict, NotFound
 from apps.kernel.ids import new_uuid
 
-CHUNK = 1_000
 TEST_TYPE = "trunkline.test"
 
 
@@ -52,6 +51,18 @@ def delivery_cancel(*, delivery: Delivery, actor: Actor) -> Delivery:
     return delivery
 
 
+@transaction.atomic
+def delivery_discard(*, delivery: Delivery, actor: Actor) -> Delivery:
+    """Take it out of the queue of the dead. One that is cancelled already is fine; any other is a Conflict."""
+    moved = store.discard(Delivery.objects.filter(pk=delivery.pk), now=now())
+    _refresh(delivery)
+    if not moved and delivery.state != State.CANCELLED:
+        raise Conflict(f"it is {delivery.state}, not dead", code="not_dead")
+    if moved:
+        _audit(delivery, "delivery.discarded", actor)
+    return delivery
+
+
 def _refresh(delivery: Delivery) -> None:
     """Raises NotFound where it was pruned at this very moment."""
     try:
@@ -62,9 +73,14 @@ def _refresh(delivery: Delivery) -> None:
 
 @transaction.atomic
 def event_replay(*, event: Event, destination_ids: Iterable[UUID], actor: Actor) -> list[Delivery]:
-    """Deliver the event to these destinations again, or for the first time. One in flight or waiting is left to it."""
+    """Deliver the event to these destinations again, or for the first time. One in flight or waiting is left to it.
+
+    Raises Invalid where one is another consumer's.
+    """
     ids = list(destination_ids)
     _hold(event)
+    for destination in Destination.objects.filter(pk__in=ids, consumer__isnull=False).select_related("consumer"):
+        refuse_other_consumer(destination, event.consumer)
     rows = store.deliveries_for(event, ids)
     for row in rows:
         row.due_at = row.created_at = now()
@@ -102,29 +118,15 @@ def _hold(event: Event) -> None:
         raise NotFound("it is gone: it was beyond the project's retention")
 
 
-def destination_recover(*, destination: Destination, since: datetime, actor: Actor) -> int:
-    """Replay all that died at the destination since a time; returns how many. In chunks, each its own transaction."""
-    audit_record(
+def destination_recover(*, destination: Destination, since: datetime, actor: Actor) -> Operation:
+    """Replay all that died at the destination since a time. Few are done at once; of more, engines do the rest."""
+    return operation_create(
+        project=destination.project,
+        kind="recover",
+        parameters={"destination": destination.public_id, "since": isoformat(since)},
         actor=actor,
-        action="destination.recovered",
-        target=destination.public_id,
-        project_id=destination.project_id,
-        changes={"since": since.isoformat()},
+        begin=True,
     )
-    # Only those dead by now: one that dies again at once must not be taken again, without end.
-    died = {"finished_at__gte": since, "finished_at__lt": now()}
-    # With the project, so that the index of its dead ones serves.
-    dead = Delivery.objects.filter(project=destination.project_id, destination=destination, state=State.DEAD, **died)
-    count = sum(_chunks_replayed(dead))
-    announce([destination.pk])
-    return count
-
-
-def _chunks_replayed(dead: QuerySet[Delivery]) -> Iterable[int]:
-    rest = dead
-    while ids := list(rest.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
-        yield store.replay(Delivery.objects.filter(pk__in=ids), now=now())
-        rest = dead.filter(pk__gt=ids[-1])  # without reading once more what went before
 
 
 def _audit(delivery: Delivery, action: str, actor: Actor) -> None:

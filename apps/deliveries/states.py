@@ -25,6 +25,7 @@ class Edge(StrEnum):
     REJECTED = "rejected"  # for good, by the receiver
     EXHAUSTED = "exhausted"  # the retry schedule came to its end
     CANCELLED = "cancelled"
+    DISCARDED = "discarded"  # a dead one, taken out of the queue of the dead
     REPLAYED = "replayed"
 
 
@@ -39,6 +40,7 @@ TRANSITIONS: MappingProxyType[tuple[State, Edge], State] = MappingProxyType(
         (State.SENDING, Edge.EXHAUSTED): State.DEAD,
         (State.READY, Edge.CANCELLED): State.CANCELLED,
         (State.SENDING, Edge.CANCELLED): State.CANCELLED,
+        (State.DEAD, Edge.DISCARDED): State.CANCELLED,
         (State.DELIVERED, Edge.REPLAYED): State.READY,
         (State.DEAD, Edge.REPLAYED): State.READY,
         (State.CANCELLED, Edge.REPLAYED): State.READY,

@@ -15,6 +15,7 @@ from apps.destinations.admin_forms import DestinationForm, RotationForm
 from apps.destinations.admin_receiver import RECEIVER_FIELDS
 from apps.destinations.models import Consumer, Destination, Secret, Status
 from apps.destinations.secrets import secret_rotate
+from apps.destinations.selectors import public_key
 from apps.destinations.services import (
     consumer_change,
     consumer_create,
@@ -26,6 +27,7 @@ from apps.destinations.services import (
     destination_resume,
 )
 from apps.kernel.admin import (
+    MoreSections,
     ProjectFilter,
     ReadOnlyInline,
     ScopedAdmin,
@@ -109,12 +111,16 @@ class ConsumerAdmin(ScopedAdmin[Consumer]):
 
 
 class SecretInline(ReadOnlyInline[Secret, Destination]):
-    """When secrets were made, and until when they sign; never what they are."""
+    """When signing keys were made, and until when they sign; never what they are, but for public keys."""
 
     model = Secret
-    fields = readonly_fields = ("made", "until", "signs")
+    fields = readonly_fields = ("scheme", "public", "made", "until", "signs")
     ordering = ("-created_at",)
     verbose_name_plural = "signing secrets"
+
+    @display("public key")
+    def public(self, secret: Secret) -> SafeString | str:
+        return mono(text) if (text := public_key(secret)) else "–"
 
     @display("made")
     def made(self, secret: Secret) -> SafeString | str:
@@ -130,7 +136,7 @@ class SecretInline(ReadOnlyInline[Secret, Destination]):
 
 
 @admin.register(Destination)
-class DestinationAdmin(ScopedAdmin[Destination], ServiceTransactions[Destination]):
+class DestinationAdmin(MoreSections, ScopedAdmin[Destination], ServiceTransactions[Destination]):
     """Where events go."""
 
     write_scope = "destinations:write"
@@ -215,8 +221,9 @@ class DestinationAdmin(ScopedAdmin[Destination], ServiceTransactions[Destination
         form=RotationForm,
     )
     def rotate_secret(self, request: HttpRequest, destination: Destination, **asked: Any) -> HttpResponseBase:
-        text = secret_rotate(destination=_live(destination), actor=Actor(**acting(request)), **asked)
-        return self.show_once_in_dialog(request, destination, what="New signing secret", text=text)
+        made = secret_rotate(destination=_live(destination), actor=Actor(**acting(request)), **asked)
+        what = "New signing secret" if made.secret else "New public key"
+        return self.show_once_in_dialog(request, destination, what=what, text=made.secret or made.public_key)
 
     pause_selected = for_selected(pause, "Pause")
     resume_selected = for_selected(resume, "Resume")
@@ -235,7 +242,10 @@ class DestinationAdmin(ScopedAdmin[Destination], ServiceTransactions[Destination
     def response_add(
         self, request: HttpRequest, obj: Destination, post_url_continue: str | None = None
     ) -> HttpResponse:
-        return self.show_once(request, obj, what="Signing secret", text=obj.__dict__.pop("shown_once"))
+        text = obj.__dict__.pop("shown_once")
+        if not text:  # it signs with `v1a` alone, whose public key its page shows
+            return super().response_add(request, obj, post_url_continue)
+        return self.show_once(request, obj, what="Signing secret", text=text)
 
     def delete_model(self, request: HttpRequest, obj: Destination) -> None:
         destination_delete(destination=_live(obj), actor=Actor(**acting(request)))

@@ -9,6 +9,7 @@ from apps.destinations.admin_receiver import ReceiverForm
 from apps.destinations.kinds import all_kinds, kind_named
 from apps.destinations.models import Destination
 from apps.destinations.patterns import is_pattern
+from apps.destinations.policy import Scheme
 from apps.destinations.sealing import Unsealable
 from apps.destinations.secrets import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from apps.destinations.selectors import config_of
@@ -109,7 +110,7 @@ def _shown_config(public: dict[str, Any]) -> dict[str, str]:
 
 
 class RotationForm(DialogForm):
-    """How long the earlier secrets go on signing."""
+    """How long the earlier keys go on signing, and which are rotated."""
 
     overlap = forms.TypedChoiceField(
         coerce=lambda hours: int(hours) * HOUR,
@@ -117,6 +118,12 @@ class RotationForm(DialogForm):
         initial=DEFAULT_OVERLAP // HOUR,
         widget=Select,
         label="Overlap",
+    )
+    scheme = forms.ChoiceField(
+        required=False,
+        choices=[("", "all it signs with"), (Scheme.HMAC, "v1: HMAC-SHA256"), (Scheme.ED25519, "v1a: Ed25519")],
+        widget=Select,
+        label="Scheme",
     )
 
     def clean_overlap(self) -> timedelta:

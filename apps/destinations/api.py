@@ -20,6 +20,7 @@ from apps.destinations.api_fields import (
 )
 from apps.destinations.filters import ConsumerFilter, DestinationFilter
 from apps.destinations.models import Consumer, Destination
+from apps.destinations.policy import Scheme
 from apps.destinations.secrets import DEFAULT_OVERLAP, LONGEST_OVERLAP, secret_rotate
 from apps.kernel.serializers import PublicIdField, StrictSerializer
 from apps.kernel.views import ProjectViewSet
@@ -82,11 +83,16 @@ class RotationSerializer(StrictSerializer):
         default=int(DEFAULT_OVERLAP.total_seconds()),
         help_text="how long the earlier secrets go on signing beside the new one",
     )
-    secret = serializers.CharField(required=False, help_text="your own, `whsec_…` of 24 to 64 bytes")
+    secret = serializers.CharField(
+        required=False,
+        help_text="your own: `whsec_…` of 24 to 64 bytes, or `whsk_…` of 32, alone or with its public key",
+    )
+    scheme = serializers.ChoiceField(list(Scheme), required=False, help_text="all of its schemes unless one is named")
 
 
 class SecretSerializer(serializers.Serializer[Any]):
-    secret = serializers.CharField(help_text="`whsec_…`, shown only now")
+    secret = serializers.CharField(required=False, help_text="`whsec_…`, shown only now")
+    public_key = serializers.CharField(required=False, help_text="`whpk_…`, where `v1a` was rotated")
 
 
 class DestinationViewSet(ProjectViewSet[Destination]):
@@ -117,7 +123,7 @@ class DestinationViewSet(ProjectViewSet[Destination]):
         destination, secret = services.destination_create(
             project=principal.project, actor=principal.actor, config=config, secret=key, **wanted
         )
-        shown = {**DestinationSerializer(destination).data, "secret": secret}
+        shown = {**DestinationSerializer(destination).data, "secret": secret or None}
         return Response(shown, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -137,14 +143,16 @@ class DestinationViewSet(ProjectViewSet[Destination]):
 
     @extend_schema(request=RotationSerializer, responses=SecretSerializer)
     def rotate_secret(self, request: Request, pk: str) -> Response:
-        """A new signing secret; the earlier ones go on signing beside it for the overlap."""
+        """New signing keys; the earlier ones go on signing beside them for the overlap."""
         asked = RotationSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         overlap = timedelta(seconds=asked.validated_data["overlap_seconds"])
         key = signing_key(asked.validated_data.get("secret"))
         actor = principal_of(request).actor
-        secret = secret_rotate(destination=self.row(), actor=actor, overlap=overlap, secret=key)
-        return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
+        scheme = asked.validated_data.get("scheme")
+        made = secret_rotate(destination=self.row(), actor=actor, overlap=overlap, secret=key, scheme=scheme)
+        shown = {name: text for name, text in made._asdict().items() if text}
+        return Response(shown, headers={"Cache-Control": "no-store"})
 
     @extend_schema(request=None, responses=DestinationSerializer)
     def pause(self, request: Request, pk: str) -> Response:

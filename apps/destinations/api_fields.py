@@ -1,18 +1,19 @@
 """A destination as JSON: the fields all kinds have, and beside them, flat, those of its kind."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from apps.destinations.kinds import all_kinds, kind_named
-from apps.destinations.kinds.webhook.signing import parse_secret
+from apps.destinations.kinds import SigningKey, all_kinds, kind_named
+from apps.destinations.kinds.webhook.signing import parse_key
 from apps.destinations.models import Destination, Ordering
 from apps.destinations.patterns import is_pattern
 from apps.destinations.policy import policy_schema
 from apps.destinations.sealing import Unsealable
-from apps.destinations.selectors import config_of
+from apps.destinations.selectors import config_of, public_keys
 from apps.kernel.errors import Fault, Invalid
 from apps.kernel.serializers import PublicIdField, StrictSerializer
 
@@ -27,12 +28,12 @@ def split_config(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return common, {name: value for name, value in data.items() if name not in COMMON}
 
 
-def signing_key(text: str | None) -> bytes | None:
+def signing_key(text: str | None) -> SigningKey | None:
     """A secret the user brings along; raises Invalid."""
     if text is None:
         return None
     try:
-        return parse_secret(text)
+        return parse_key(text)
     except ValueError as error:
         raise Invalid("unusable secret", faults=[Fault("/secret", str(error))]) from None
 
@@ -58,6 +59,15 @@ class PolicyField(serializers.JSONField):
         return super().to_internal_value(data)
 
 
+class DestinationListSerializer(serializers.ListSerializer[Any]):
+    """A page, with one look for the public keys of all of it."""
+
+    def to_representation(self, data: Any) -> Any:
+        shown = list(data)
+        cast("dict[str, Any]", self.context)["public_keys"] = public_keys(shown)
+        return super().to_representation(shown)
+
+
 @extend_schema_serializer(examples=[OpenApiExample("A webhook", EXAMPLE, request_only=True)])
 class DestinationSerializer(StrictSerializer):
     id = PublicIdField("dst", read_only=True)
@@ -73,17 +83,25 @@ class DestinationSerializer(StrictSerializer):
         Ordering.choices, required=False, help_text="per_key: events of one ordering_key strictly one after the other"
     )
     policy = PolicyField(required=False, help_text="how to deliver; null takes a field out again")
-    secret = serializers.CharField(required=False, write_only=True, help_text="your own signing secret, `whsec_…`")
+    secret = serializers.CharField(required=False, write_only=True, help_text="your own, `whsec_…` or `whsk_…`")
+    public_keys = serializers.SerializerMethodField(help_text="`whpk_…`, newest first: what `v1a` is verified with")
     status = serializers.CharField(read_only=True)
     status_reason = serializers.CharField(read_only=True)
     status_at = serializers.DateTimeField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
+    class Meta:
+        list_serializer_class = DestinationListSerializer
+
     def to_representation(self, instance: Destination) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
         shown["consumer"] = instance.consumer.key if instance.consumer else None
         return {**shown, **_public_config(instance)}
+
+    def get_public_keys(self, destination: Destination) -> list[str]:
+        known: Mapping[UUID, list[str]] | None = self.context.get("public_keys")
+        return (public_keys([destination]) if known is None else known).get(destination.pk, [])
 
     @staticmethod
     def refuse_fixed(validated: Mapping[str, Any]) -> None:
@@ -101,7 +119,9 @@ def _public_config(destination: Destination) -> dict[str, Any]:
 
 
 class NewDestinationSerializer(DestinationSerializer):
-    secret = serializers.CharField(help_text="the signing secret, `whsec_…`; shown only now")
+    secret = serializers.CharField(
+        allow_null=True, help_text="the signing secret, `whsec_…`; shown only now. Null where `v1a` alone signs"
+    )
 
 
 _FIXED = "can't be changed; make another destination"

@@ -10,9 +10,11 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import Project
+from apps.destinations.kinds.webhook.signing import public_text
 from apps.destinations.models import Consumer, Destination, Secret, Status
 from apps.destinations.patterns import compile_patterns
-from apps.destinations.sealing import unseal
+from apps.destinations.policy import Scheme
+from apps.destinations.sealing import Unsealable, unseal
 from apps.kernel.clock import now
 from apps.kernel.ids import InvalidId, decode
 
@@ -82,6 +84,29 @@ def config_of(destination: Destination) -> dict[str, Any]:
     plain = unseal(destination.sealed_config, purpose="config", row=destination.pk)
     config: dict[str, Any] = json.loads(plain)
     return config
+
+
+def public_keys(destinations: Iterable[Destination]) -> dict[UUID, list[str]]:
+    """Of those that sign with `v1a`, as texts, newest first. One query, or none where there are no such."""
+    asked = [one.pk for one in destinations if Scheme.ED25519 in one.policy.get("signing", {}).get("schemes", ())]
+    found: dict[UUID, list[str]] = {}
+    for pk, secrets in (live_secrets(asked) if asked else {}).items():
+        mine = [(row, sealed) for row, scheme, sealed in secrets if scheme == Scheme.ED25519]
+        found[pk] = [text for row, sealed in mine if (text := _public(row, sealed))]
+    return found
+
+
+def public_key(secret: Secret) -> str:
+    """`whpk_…`; empty where it has none, or can't be read."""
+    return _public(secret.pk, secret.sealed) if secret.scheme == Scheme.ED25519 else ""
+
+
+def _public(row: UUID, sealed: str) -> str:
+    """Empty where it can't be read: the destination says so beside it."""
+    try:
+        return public_text(unseal(sealed, purpose="secret", row=row))
+    except Unsealable:
+        return ""
 
 
 def live_secrets(destination_ids: Iterable[UUID]) -> dict[UUID, list[tuple[UUID, str, str]]]:

@@ -7,14 +7,16 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.accounts.egress import EgressRules, parse_rules
 from apps.accounts.models import Project
 from apps.accounts.services import project_touch
 from apps.audit.services import SYSTEM, Actor, audit_record
-from apps.destinations.kinds import kind_named
+from apps.destinations.kinds import SigningKey, kind_named
 from apps.destinations.models import Consumer, Destination, Ordering, Status
 from apps.destinations.policy import changed_policy
+from apps.destinations.prefixes import refuse_collision
 from apps.destinations.sealing import seal
-from apps.destinations.secrets import secret_add
+from apps.destinations.secrets import keys_complete
 from apps.destinations.selectors import config_of, consumer_named
 from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
@@ -62,13 +64,16 @@ def destination_create(
     actor: Actor,
     consumer: str | None = None,
     name: str = "",
-    secret: bytes | None = None,
+    secret: SigningKey | None = None,
     policy: Mapping[str, Any] | None = None,
     ordering: str = Ordering.NONE,
 ) -> tuple[Destination, str]:
-    """The destination and its signing secret's text. An unknown consumer key makes that consumer."""
+    """The destination and its signing secret's text, which is empty where its policy names `v1a` alone.
+
+    An unknown consumer key makes that consumer.
+    """
     kept = changed_policy({}, policy or {})
-    clean = kind_named(kind).clean(config)  # may ask the DNS: before the transaction
+    clean = kind_named(kind).clean(config, _egress_of(project))  # may ask the DNS: before the transaction
     with transaction.atomic():
         project_touch(project)
         destination = Destination(id=new_uuid(), project=project, kind=kind, name=name, event_types=list(event_types))
@@ -76,7 +81,8 @@ def destination_create(
         destination.consumer = _consumer_for(project, consumer, actor)
         _configure(destination, clean)
         destination.save(force_insert=True)
-        text = secret_add(destination, secret)
+        refuse_collision(destination.policy, clean)
+        text = keys_complete(destination, secret).secret
         _audit(destination, "destination.created", actor, {"to": destination.summary, "event_types": event_types})
     return destination, text
 
@@ -107,6 +113,9 @@ def destination_change(
             current.name = name
         if policy is not None:
             current.policy = changed_policy(current.policy, policy)
+            keys_complete(current)
+        if policy is not None or clean is not None:
+            refuse_collision(current.policy, clean or config_of(current))
         current.updated_at = now()
         current.save(update_fields=[*CHANGEABLE, "updated_at"])
         changes = {"to": current.summary, "event_types": current.event_types}
@@ -162,7 +171,13 @@ def _set_status(destination: Destination, status: Status, reason: str, actor: Ac
 
 def _changed(destination: Destination, given: Mapping[str, Any]) -> dict[str, Any]:
     kind = kind_named(destination.kind)
-    return kind.clean(kind.change(config_of(destination), given))
+    return kind.clean(kind.change(config_of(destination), given), _egress_of(destination.project))
+
+
+def _egress_of(project: Project) -> EgressRules | None:
+    """The rules as they are now: the project at hand may have been read a while ago."""
+    stored = Project.objects.values_list("egress", flat=True).get(pk=project.pk)
+    return parse_rules(stored) if stored else None
 
 
 def _configure(destination: Destination, clean: dict[str, Any]) -> None:

@@ -10,10 +10,11 @@ import msgspec
 import psycopg
 from django.db import connection
 
-from apps.destinations.kinds import Target
+from apps.accounts.egress import rules_in
+from apps.destinations.kinds import SigningKey, Target
 from apps.destinations.models import Destination
-from apps.destinations.policy import Policy
-from apps.destinations.sealing import unseal
+from apps.destinations.policy import Policy, schemes_of
+from apps.destinations.sealing import Unsealable, unseal
 from apps.destinations.selectors import live_secrets
 from apps.kernel.clock import now
 from apps.kernel.ids import encode
@@ -86,6 +87,19 @@ def _by_orm(destination_ids: Collection[UUID]) -> dict[UUID, SealedTarget]:
 def opened(destination_id: UUID, sealed: SealedTarget) -> Target:
     """What a sender needs of a destination, in the clear; raises Unsealable. The same object while nothing changes."""
     config = json.loads(unseal(sealed.config, purpose="config", row=destination_id))
-    keys = tuple(unseal(text, purpose="secret", row=secret_id) for secret_id, _, text in sealed.secrets)
     policy = msgspec.json.decode(sealed.settings.policy, type=Policy)
-    return Target(id=encode("dst", destination_id), config=config, secrets=keys, policy=policy)
+    schemes = schemes_of(policy)
+    keys = tuple(
+        SigningKey(scheme, unseal(text, purpose="secret", row=secret_id))
+        for secret_id, scheme, text in sealed.secrets
+        if scheme in schemes
+    )
+    if not keys:
+        raise Unsealable("no key of its schemes is live")  # nothing goes out unsigned
+    return Target(
+        id=encode("dst", destination_id),
+        config=config,
+        secrets=keys,
+        policy=policy,
+        egress=rules_in(sealed.settings.egress),
+    )

@@ -100,10 +100,14 @@ class MomentField(IsoDateTimeField):
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
 
 
-class MomentFilter(django_filters.IsoDateTimeFilter):
-    """`?created_after=2026-01-02T03:04:05Z` (RFC 3339). Of the time the row was made, which is in its id, too."""
+class TimeFilter(django_filters.IsoDateTimeFilter):
+    """`?finished_after=2026-01-02T03:04:05Z` (RFC 3339)."""
 
     field_class = MomentField
+
+
+class MomentFilter(TimeFilter):
+    """The same of the time the row was made, which is in its id, too."""
 
     def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
         found: QuerySet[Any] = super().filter(qs, value)

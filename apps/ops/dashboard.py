@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.dataclasses import SearchResult  # type: ignore[import-untyped]
 
 from apps.accounts.models import ApiKey, Membership, Project, User
-from apps.deliveries.models import Attempt, Delivery
+from apps.deliveries.models import Attempt, Delivery, Operation
 from apps.deliveries.selectors import engines_alive, oldest_due_age
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination, Status
@@ -23,6 +23,7 @@ LATE_AFTER = 60.0  # seconds a delivery may be due before the page says so in re
 MODELS: Mapping[str, type[Model]] = {
     "evt": Event,
     "dlv": Delivery,
+    "opr": Operation,
     "dst": Destination,
     "con": Consumer,
     "ety": EventType,

@@ -41,6 +41,7 @@ MENU: list[dict[str, Any]] = [
         "items": [
             _page("Deliveries", "local_shipping", "deliveries_delivery"),
             _page("Events", "bolt", "events_event"),
+            _page("Operations", "manufacturing", "deliveries_operation"),
             _page("Idempotency keys", "fingerprint", "events_idempotencykey"),
             _page("Engines", "settings_input_component", "deliveries_engineheartbeat"),
         ],

@@ -16,6 +16,7 @@ MORE_DOORS = (
     "apps.accounts.api_auth",  # who is asking: every REST door needs to know
     "apps.accounts.bearer",  # and the fast lane, too
     "apps.accounts.credentials",
+    "apps.accounts.egress",  # a project's own rules, which the destinations judge by: pure
     "apps.accounts.principal",
     "apps.intake.lane",  # served by the data plane's process
     "apps.deliveries.inserts",  # the intake's one transaction makes deliveries

@@ -60,6 +60,9 @@ class Caller:
     def patch(self, path: str, body: object = None) -> Answer:
         return call("PATCH", path, body, key=self.key)
 
+    def put(self, path: str, body: object = None) -> Answer:
+        return call("PUT", path, body, key=self.key)
+
     def delete(self, path: str) -> Answer:
         return call("DELETE", path, key=self.key)
 

@@ -1,5 +1,6 @@
 """One attempt, from parcel to settlement: send, judge, decide, record. Nothing here touches the database."""
 
+import time
 from asyncio import CancelledError
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,6 +16,9 @@ from apps.deliveries.store import Settlement, Tried
 from apps.destinations.kinds import Outcome, Sender
 from apps.kernel.clock import now
 
+UNTRIED = frozenset({Edge.CANCELLED, Edge.INTERRUPTED})
+GIVEN_BACK = Decision(Edge.INTERRUPTED)
+
 
 class Attempted(msgspec.Struct, frozen=True):
     """An attempt that was made, with what is to be done about it."""
@@ -25,13 +29,13 @@ class Attempted(msgspec.Struct, frozen=True):
     started_at: datetime
 
     def settlement(self) -> Settlement:
-        """As the store takes it. A cancelled one was never tried."""
+        """As the store takes it. A cancelled one was never tried, nor one given back."""
         return Settlement(
             delivery_id=self.parcel.delivery_id,
             claim=self.parcel.claim,
             edge=self.decision.edge,
             due_at=self.decision.due_at,
-            attempt=None if self.decision.edge is Edge.CANCELLED else self._tried(),
+            attempt=None if self.decision.edge in UNTRIED else self._tried(),
         )
 
     def _tried(self) -> Tried:
@@ -53,8 +57,14 @@ def _printable(text: str) -> str:
 
 
 async def attempt(parcel: Parcel, senders: Mapping[str, Sender]) -> Attempted:
-    """Make one attempt. Raises nothing but CancelledError: a parcel without an end would hold its place for ever."""
+    """Make one attempt. Raises nothing but CancelledError: a parcel without an end would hold its place for ever.
+
+    One whose lease might end before its attempt would is not sent: the engine was stopped, or it waited for too long,
+    and another engine may have it soon, or has it already.
+    """
     started_at = now()
+    if time.monotonic() > parcel.send_by:
+        return Attempted(parcel, Outcome(), GIVEN_BACK, started_at)
     outcome = await _outcome(parcel, senders)
     return Attempted(parcel, outcome, _decision(parcel, outcome), started_at)
 
@@ -76,4 +86,11 @@ def _decision(parcel: Parcel, outcome: Outcome) -> Decision:
         return Decision(Edge.CANCELLED)
     moment = now()
     verdict = judge(outcome.status_code, outcome.retry_after, moment)
-    return decide(verdict, failures=parcel.failures, now=moment, random=random())  # noqa: S311 (jitter)
+    return decide(
+        verdict,
+        failures=parcel.failures,
+        now=moment,
+        random=random(),  # noqa: S311 (jitter)
+        terms=parcel.terms,
+        until=parcel.until,
+    )

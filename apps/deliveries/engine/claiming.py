@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from random import shuffle
 from uuid import UUID
@@ -11,6 +11,7 @@ from apps.deliveries import store
 from apps.deliveries.engine import claimer
 from apps.deliveries.engine.claimer import Catch
 from apps.deliveries.engine.hold import Hold
+from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.lanes import Lanes
 from apps.deliveries.engine.pace import Pace
 from apps.deliveries.engine.patience import patiently
@@ -24,9 +25,12 @@ DEAR = 4  # after a look, leave the database alone for so many times what it too
 class Claiming:
     """One engine's; `start` sends what waits."""
 
-    def __init__(self, pace: Pace, hold: Hold, database: DatabaseThread, start: Callable[[], None]) -> None:
-        self.pace, self.hold, self.database, self._start = pace, hold, database, start
+    def __init__(
+        self, pace: Pace, hold: Hold, known: Known, database: DatabaseThread, start: Callable[[], None]
+    ) -> None:
+        self.pace, self.hold, self.known, self.database, self._start = pace, hold, known, database, start
         self.lanes = Lanes(pace.concurrency)
+        self._capped: set[UUID] = set()  # destinations with as much in flight as may be
         self._stopping = self._wants_room = False
         self._nudged = asyncio.Event()
         self._look_due = asyncio.Event()
@@ -49,11 +53,19 @@ class Claiming:
         if self._wants_room and self.hold.room():
             self._nudged.set()
 
+    def written(self, destination_ids: Iterable[UUID]) -> None:
+        """Some of these are in flight no more, for other engines neither."""
+        if self._capped and (freed := self._capped.intersection(destination_ids)):
+            self._capped -= freed
+            self.lanes.rested(freed)
+            self._nudged.set()
+
     async def run(self) -> None:
         """Until `stop`."""
         while not self._stopping:
             self._nudged.clear()
             self.hold.account(self.lanes)
+            self.lanes.ramps = self.known.ramps
             room = self.hold.room()
             if asked := self.lanes.ask(room, time.monotonic()):
                 await self._claim(asked, room)
@@ -66,7 +78,11 @@ class Claiming:
             self.lanes.wake(asked)
             return
         full = catch.claimed.total() >= room
-        self.lanes.gave(asked, catch.claimed, catch.kept, time.monotonic(), full=full)
+        tick = time.monotonic()
+        self.lanes.gave(catch.asked, catch.claimed, catch.kept, tick, full=full)
+        self.lanes.rest({pk: tick + seconds for pk, seconds in catch.rests.items()})
+        self.lanes.wake(catch.again)
+        self._capped |= catch.capped
         if not catch.parcels and catch.claimed:
             self.hold.typical_is(self.hold.bytes_left + 1)
         self.hold.take(catch.parcels)
@@ -83,6 +99,7 @@ class Claiming:
             bytes_left=hold.bytes_left,
             alone=not hold.parcels,
             lease=self.pace.lease,
+            known=self.known,
         )
 
     async def _wait(self) -> None:

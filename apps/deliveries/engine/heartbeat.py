@@ -5,8 +5,9 @@ import socket
 from datetime import timedelta
 from uuid import UUID
 
-from apps.deliveries.engine.telemetry import FAN_OUTS, OLDEST_DUE, SENDING
+from apps.deliveries.engine.telemetry import FAN_OUTS, OLDEST_DUE, OPERATIONS, SENDING
 from apps.deliveries.models import EngineHeartbeat
+from apps.deliveries.operations.selectors import operations_running
 from apps.deliveries.selectors import fan_outs_waiting, oldest_due_age
 from apps.kernel.clock import now
 
@@ -18,6 +19,7 @@ def beat(engine_id: UUID, *, sending: int) -> None:
     SENDING.set(sending)
     OLDEST_DUE.set(oldest_due_age())
     FAN_OUTS.set(fan_outs_waiting())
+    OPERATIONS.set(operations_running())
     row = {"host": socket.gethostname(), "pid": os.getpid(), "sending": sending, "seen_at": now()}
     EngineHeartbeat.objects.update_or_create(pk=engine_id, defaults=row)
     EngineHeartbeat.objects.filter(seen_at__lt=now() - FORGOTTEN_AFTER).delete()

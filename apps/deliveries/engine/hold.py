@@ -2,16 +2,17 @@
 
 import time
 from collections import Counter, defaultdict, deque
+from typing import Any
 from uuid import UUID
 
 from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.lanes import Lanes
 from apps.deliveries.engine.pace import Pace
-from apps.deliveries.engine.parcel import Parcel
+from apps.deliveries.engine.parcel import Obstacle, Parcel
 from apps.deliveries.policy.fairness import SLOW
 from apps.deliveries.states import Edge
 
-GOOD = frozenset({Edge.SUCCEEDED, Edge.CANCELLED})
+GOOD = frozenset({Edge.SUCCEEDED, Edge.CANCELLED, Edge.INTERRUPTED})
 TYPICAL = 2_000  # bytes of a body, until some were seen
 
 
@@ -82,15 +83,29 @@ class Hold:
             self._counted_at = now
 
 
-def _tallied(ended: list[Attempted]) -> dict[UUID, dict[str, int]]:
-    found: dict[UUID, dict[str, int]] = defaultdict(dict)
+def _tallied(ended: list[Attempted]) -> dict[UUID, dict[str, Any]]:
+    found: dict[UUID, dict[str, Any]] = defaultdict(dict)
     for (destination_id, sort), count in Counter([(one.parcel.destination_id, _sort(one)) for one in ended]).items():
         found[destination_id][sort] = count
+    for one in ended:
+        if one.decision.edge is Edge.SUCCEEDED:
+            tally = found[one.parcel.destination_id]
+            tally["took"] = tally.get("took", 0) + one.outcome.duration_ms
+    adaptive = {one.parcel.destination_id: _adaptive(one) for one in ended}
+    for destination_id, tally in found.items():
+        if "took" in tally:
+            tally["took"] /= 1_000 * (tally.get("quick", 0) + tally.get("slow", 0))
+        tally["adaptive"] = adaptive[destination_id]
     return found
 
 
+def _adaptive(one: Attempted) -> bool:
+    target = one.parcel.target
+    return isinstance(target, Obstacle) or target.policy.adaptive is not False
+
+
 def _sort(one: Attempted) -> str:
-    """As the fairness policy sorts them. What was cancelled held its place for no time at all."""
+    """As the fairness policy sorts them. What was cancelled, or given back, held its place for no time at all."""
     if one.decision.edge in GOOD:
         return "quick" if one.outcome.duration_ms < SLOW * 1_000 else "slow"
     return "failed"

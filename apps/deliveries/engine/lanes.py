@@ -3,8 +3,10 @@ wake-ups and looks paint it, claims correct it."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from uuid import UUID
 
+from apps.deliveries.policy.breaker import rising
 from apps.deliveries.policy.fairness import NEW, Standing, judged, window
 
 CHUNK = 16  # deliveries: taking fewer from many destinations at once costs more than taking turns
@@ -13,11 +15,19 @@ LEAST_YIELD = 1 / 16
 MOST_REMEMBERED = 10_000  # destinations whose standing is kept
 
 
+class Ramp(NamedTuple):
+    """A destination whose breaker closed lately: from when on, and for how many seconds, its pace is raised."""
+
+    began: float
+    seconds: float
+
+
 class Lanes:
     """Used in the engine's loop only; times are its clock's seconds."""
 
     def __init__(self, places: int) -> None:
         self.places = places
+        self.ramps: Mapping[UUID, Ramp] = {}
         self._due: OrderedDict[UUID, None] = OrderedDict()  # whose turn is next comes first
         self._held: Counter[UUID] = Counter()
         self._standing: OrderedDict[UUID, Standing] = OrderedDict()
@@ -41,17 +51,19 @@ class Lanes:
         for destination_id in self._due:
             if left < 1 or len(asked) >= MOST_ASKED:
                 break
-            if wanted := min(chunk, int(left), self._allowed(destination_id)):
+            if wanted := min(chunk, int(left), self._allowed(destination_id, now)):
                 asked[destination_id] = wanted
                 left -= wanted
         for destination_id in asked:
             del self._due[destination_id]
         return asked
 
-    def _allowed(self, destination_id: UUID) -> int:
+    def _allowed(self, destination_id: UUID, now: float) -> int:
         if destination_id in self._resting:
             return 0
         allowed = window(self._standing.get(destination_id, NEW), places=self.places)
+        if ramp := self.ramps.get(destination_id):
+            allowed = min(allowed, rising(self.places, now - ramp.began, ramp.seconds))
         return max(0, allowed - self._held[destination_id])
 
     def gave(
@@ -72,17 +84,39 @@ class Lanes:
             if rest := self._standing.get(destination_id, NEW).rest:
                 self._resting[destination_id] = now + rest
 
+    def rest(self, rests: Mapping[UUID, float]) -> None:
+        """These are due still, and left alone until then: their next token comes, or their breaker lets a probe out."""
+        for destination_id, until in rests.items():
+            self._due.setdefault(destination_id)
+            self._resting[destination_id] = until
+
+    def rested(self, destination_ids: Iterable[UUID]) -> None:
+        """What these waited for has come sooner."""
+        for destination_id in destination_ids:
+            self._resting.pop(destination_id, None)
+
     def _learn(self, seen: float, *, full: bool) -> None:
         wanted = 2 * self._yield if full else (self._yield + seen) / 2
         self._yield = min(1.0, max(LEAST_YIELD, wanted))
 
-    def ended(self, destination_id: UUID, *, quick: int = 0, slow: int = 0, failed: int = 0) -> None:
-        """So many of its deliveries are not held any more."""
+    def ended(
+        self,
+        destination_id: UUID,
+        *,
+        quick: int = 0,
+        slow: int = 0,
+        failed: int = 0,
+        took: float | None = None,
+        adaptive: bool = True,
+    ) -> None:
+        """So many of its deliveries are not held any more; `took`: what the successes took, in seconds, on average."""
         self._held[destination_id] -= quick + slow + failed
         if self._held[destination_id] <= 0:
             del self._held[destination_id]
         standing = self._standing.pop(destination_id, NEW)
-        self._standing[destination_id] = judged(standing, quick=quick, slow=slow, failed=failed, places=self.places)
+        self._standing[destination_id] = judged(
+            standing, quick=quick, slow=slow, failed=failed, places=self.places, took=took, adaptive=adaptive
+        )
         if len(self._standing) > MOST_REMEMBERED:
             self._standing.popitem(last=False)
 

@@ -12,10 +12,11 @@ from typing import Any
 import structlog
 
 from apps.deliveries import store, wakeups
-from apps.deliveries.engine import expander, heartbeat, pruner, rescuer
+from apps.deliveries.engine import expander, heartbeat, operator, pruner, rescuer, telemetry
 from apps.deliveries.engine.attempt import Attempted, attempt
 from apps.deliveries.engine.claiming import Claiming
 from apps.deliveries.engine.hold import Hold
+from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.pace import Pace
 from apps.deliveries.engine.patience import patiently
 from apps.deliveries.engine.settling import Settling
@@ -37,8 +38,9 @@ class Engine:
         names = ("claims", "settles", "expands", "prunes")
         self._threads = [DatabaseThread(name) for name in names]
         self._claims, self._settles, self._expands, self._prunes = self._threads
-        self._claiming = Claiming(self.pace, self._hold, self._claims, self._start_waiting)
-        self._settling = Settling(self.pace, self._settles, self._let_go)
+        self._known = Known()
+        self._claiming = Claiming(self.pace, self._hold, self._known, self._claims, self._start_waiting)
+        self._settling = Settling(self.pace, self._settles, self._known, self._let_go)
         self._sending: set[asyncio.Task[None]] = set()
         self._senders: dict[str, Sender] = {}
         self._stopping = False
@@ -68,6 +70,7 @@ class Engine:
             self._watched(self._claiming.look(hears=hears)),
             self._watched(self._every(self.pace.rescue, self._rescue)),
             self._watched(self._every(self.pace.heartbeat, self._beat)),
+            self._watched(self._every(self.pace.learn, self._learn)),
             self._watched(self._expand_loop()),
             self._watched(self._every(self.pace.prune, self._prune)),
         ]
@@ -121,6 +124,7 @@ class Engine:
     def _let_go(self, attempts: list[Attempted]) -> None:
         self._hold.let_go(attempts)
         ended_at = {one.parcel.destination_id for one in attempts}
+        self._claiming.written(ended_at)
         if in_line := frozenset(filter(store.known_as_ordered, ended_at)):
             self._claiming.ring(in_line)  # there is somebody next in their lines, perhaps
         self._claiming.nudge()
@@ -137,6 +141,11 @@ class Engine:
     async def _beat(self) -> None:
         await self._settles.run(heartbeat.beat, self.id, sending=len(self._hold.parcels))
 
+    async def _learn(self) -> None:
+        """In the thread that settles: what it has just written of breakers is never replaced by something older."""
+        await self._settles.run(self._known.read)
+        telemetry.BREAKERS_OPEN.set(self._known.broken)
+
     async def _expand_loop(self) -> None:
         while True:
             self._other_work.clear()
@@ -152,9 +161,12 @@ class Engine:
             began = time.monotonic()
 
     async def _expand(self) -> None:
-        """Until there is nothing left: each chunk lets the others at the database in between."""
-        while not self._stopping and await self._expands.run(expander.run_once) is not None:
-            pass
+        """Fan-outs and operations in turn until nothing is left: each chunk lets the others at the database between."""
+        more = True
+        while more and not self._stopping:
+            made = await self._expands.run(expander.run_once)
+            operated = await self._expands.run(operator.run_once)
+            more = made is not None or operated is not None
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -22,6 +22,7 @@ class Pace:
     look_set: int = 1_000  # destinations looked at at once
     rescue: float = 5.0
     heartbeat: float = 5.0
+    learn: float = 1.0  # between two looks at breakers and the policies of event types
     expand: float = 0.5  # between two looks for events that very many want
     prune: float = 60.0
     grace: float = 20.0  # for what is in flight at shutdown

@@ -1,14 +1,18 @@
 """What the engine carries: one claimed delivery, complete, so that sending looks nothing up."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
+from math import inf
+from typing import NamedTuple
 from uuid import UUID
 
 from apps.deliveries.payload import WITH_ATTRIBUTES, message_of
-from apps.deliveries.store import Claimed
+from apps.deliveries.policy.terms import DEFAULT, Terms, terms_of
+from apps.deliveries.store import Claimed, begun_again
 from apps.destinations.kinds import Attributes, Event, Message, Target, all_kinds
-from apps.destinations.policy import PayloadFormat
+from apps.destinations.policy import PayloadFormat, Policy
 from apps.destinations.sealing import Unsealable
 from apps.destinations.store import SealedTarget, opened, sealed_targets
 from apps.events.store import attributes_of
@@ -38,9 +42,25 @@ class Parcel:
     failures: int
     target: Target | Obstacle
     message: Message
+    terms: Terms = DEFAULT
+    until: datetime | None = None  # no attempt is made after this one, once it would be later
+    send_by: float = inf  # by the monotonic clock: later its lease might end before its attempt does
 
 
-def pack(rows: Iterable[Claimed]) -> list[Parcel]:
+class Course(NamedTuple):
+    """Where to and how, of all events of one type to one destination."""
+
+    kind: str
+    target: Target | Obstacle
+    terms: Terms
+
+
+type TypePolicies = Mapping[tuple[UUID, str], Policy]  # by project and name of the event type
+
+NONE: TypePolicies = {}
+
+
+def pack(rows: Iterable[Claimed], type_policies: TypePolicies = NONE) -> list[Parcel]:
     """Parcels from claimed rows; two queries for where they go, and one more where a format shows all of an event.
 
     Messages are made once for each event and format.
@@ -49,8 +69,8 @@ def pack(rows: Iterable[Claimed]) -> list[Parcel]:
     if not claimed:
         return []
     sealed = sealed_targets({row.destination_id for row in claimed})
-    targets = {pk: (one.kind, _target(pk, one)) for pk, one in sealed.items()}
-    formats = _formats(targets)
+    courses = {pk: _course(_target(pk, one), one.kind, None) for pk, one in sealed.items()}
+    formats = _formats(courses)
     shown = _attributes(claimed, formats)
     messages: dict[object, Message | None] = {}
     parcels = []
@@ -59,15 +79,53 @@ def pack(rows: Iterable[Claimed]) -> list[Parcel]:
         key = (row.event_id, form) if form else row.event_id
         if key not in messages:
             messages[key] = _message(row, form or PayloadFormat.STANDARD, shown)
-        parcels.append(_parcel(row, targets, messages[key]))
+        parcels.append(_parcel(row, courses.get(row.destination_id, LOST), messages[key]))
+    if type_policies:
+        _set_by_type(parcels, type_policies)
+    _set_ages(parcels, claimed)
     return parcels
 
 
-def _formats(targets: Mapping[UUID, tuple[str, Target | Obstacle]]) -> dict[UUID, PayloadFormat]:
+def _course(target: Target | Obstacle, kind: str, event_type: Policy | None) -> Course:
+    if isinstance(target, Obstacle):
+        return Course(kind, target, DEFAULT)
+    terms = terms_of(target.policy, event_type)
+    return Course(kind, target if target.timeout == terms.timeout else replace(target, timeout=terms.timeout), terms)
+
+
+LOST = Course("", Obstacle.DELETED, DEFAULT)
+
+
+def _set_by_type(parcels: Iterable[Parcel], type_policies: TypePolicies) -> None:
+    """What their event types say, where their destinations don't."""
+    courses: dict[tuple[UUID, str], Course] = {}
+    for one in parcels:
+        if policy := type_policies.get((one.project_id, one.event_type)):
+            key = (one.destination_id, one.event_type)
+            if key not in courses:
+                courses[key] = _course(one.target, one.kind, policy)
+            _, one.target, one.terms = courses[key]
+
+
+def _set_ages(parcels: list[Parcel], rows: list[Claimed]) -> None:
+    """Until when each is tried, where that has an end: since it was made or replayed.
+
+    A delivery that never failed since then is due at that moment. One whose attempts all failed was never replayed.
+    Of the others the first attempt after the replay says when that was: the only ones that cost a query.
+    """
+    bound = [(one, row) for one, row in zip(parcels, rows, strict=True) if one.terms.max_age is not None]
+    replayed = {row.id: row.attempts - row.failures + 1 for _, row in bound if 0 < row.failures < row.attempts}
+    first = begun_again(replayed) if replayed else {}
+    for one, row in bound:
+        since = first.get(row.id, row.created_at) if row.failures else row.due_at
+        one.until = since + one.terms.max_age if one.terms.max_age else None
+
+
+def _formats(courses: Mapping[UUID, Course]) -> dict[UUID, PayloadFormat]:
     """Of the destinations that ask for another format than the standard one."""
     return {
         pk: target.policy.payload_format
-        for pk, (_, target) in targets.items()
+        for pk, (_, target, _) in courses.items()
         if isinstance(target, Target) and target.policy.payload_format
     }
 
@@ -107,8 +165,8 @@ def _target(destination_id: UUID, sealed: SealedTarget) -> Target | Obstacle:
         return Obstacle.UNSEALABLE
 
 
-def _parcel(row: Claimed, targets: Mapping[UUID, tuple[str, Target | Obstacle]], message: Message | None) -> Parcel:
-    kind, target = targets.get(row.destination_id, ("", Obstacle.DELETED))
+def _parcel(row: Claimed, course: Course, message: Message | None) -> Parcel:
+    kind, target, terms = course
     if message is None:
         target, message = Obstacle.EVENT_GONE, Message(id=encode("evt", row.event_id), body=b"")
     return Parcel(
@@ -122,4 +180,5 @@ def _parcel(row: Claimed, targets: Mapping[UUID, tuple[str, Target | Obstacle]],
         row.failures,
         target,
         message,
+        terms,
     )

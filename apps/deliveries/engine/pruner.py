@@ -1,4 +1,4 @@
-"""Deletes what is beyond its retention: events with all that belongs to them, and old idempotency keys."""
+"""Deletes what is beyond its retention: events with all that belongs to them, old keys, operations long over."""
 
 import time
 from datetime import timedelta
@@ -8,6 +8,7 @@ import structlog
 
 from apps.deliveries import pruning
 from apps.deliveries.engine import telemetry
+from apps.deliveries.operations.services import operations_prune
 from apps.deliveries.pruning import Batch
 from apps.events.store import keys_expire
 from apps.kernel.clock import now
@@ -15,17 +16,19 @@ from apps.kernel.ids import encode
 
 KEYS_KEPT = timedelta(hours=48)  # twice what is promised
 KEYS_BATCH = 5_000
+OPERATIONS_KEPT = timedelta(days=30)  # after their end
+OPERATIONS_BATCH = 1_000
 
 log = structlog.get_logger("trunkline.engine")
 
 
 def run_once() -> int:
-    """One batch of events or of keys; how many rows it looked at, 0 when there is nothing left to do for now."""
+    """One batch of events, keys or operations; how many rows it looked at, 0 when nothing is left for now."""
     for project_id in pruning.projects_due(now()):
         batch = prune_project(project_id)
         if batch.looked_at:
             return batch.looked_at
-    return run_keys()
+    return run_keys() or operations_prune(before=now() - OPERATIONS_KEPT, limit=OPERATIONS_BATCH)
 
 
 def run_keys() -> int:

@@ -1,39 +1,91 @@
 """Writes what became of attempts, in sets, then tells about them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from uuid import UUID
 
 import structlog
-from django.db import DataError, IntegrityError
+from django.db import DataError, IntegrityError, transaction
 
 from apps.deliveries import store
+from apps.deliveries.breakers import Judgement, breakers_judge, destination_give_up
 from apps.deliveries.engine import telemetry
 from apps.deliveries.engine.attempt import Attempted
-from apps.destinations.services import destination_disable
+from apps.deliveries.engine.known import Known
+from apps.deliveries.notices import Notice, notify
+from apps.deliveries.states import Edge
+from apps.destinations.models import Destination
 from apps.kernel.clock import now
 from apps.kernel.ids import encode
+
+DIED = frozenset({Edge.EXHAUSTED, Edge.REJECTED})
+TOLD = frozenset({Edge.SUCCEEDED, Edge.FAILED, *DIED})  # what says something about a destination
 
 log = structlog.get_logger("trunkline.engine")
 
 
-def run_once(attempts: Sequence[Attempted]) -> None:
+def run_once(attempts: Sequence[Attempted], known: Known) -> None:
     """Settle a set; whether or not some lost their lease, all are done with afterwards.
 
     Should the database refuse the set for what is in it, halving finds the row that is to blame. That one is left
     to its lease: it must not keep the others from being written.
     """
     try:
-        _settle(attempts)
+        written = _settle(attempts, known)
     except (DataError, IntegrityError):
         if len(attempts) == 1:
             log.exception("attempt.unwritable", delivery_id=encode("dlv", attempts[0].parcel.delivery_id))
             return
         half = len(attempts) // 2
-        run_once(attempts[:half])
-        run_once(attempts[half:])
+        run_once(attempts[:half], known)
+        run_once(attempts[half:], known)
+    else:
+        telemetry.tell(attempts, written)
 
 
-def _settle(attempts: Sequence[Attempted]) -> None:
-    written = store.settle([one.settlement() for one in attempts], now=now())
-    for destination_id in {one.parcel.destination_id for one in attempts if one.decision.disables}:
-        destination_disable(destination_id=destination_id, reason="gone")
-    telemetry.tell(attempts, written)
+def _settle(attempts: Sequence[Attempted], known: Known) -> list[bool]:
+    """Where all went well with destinations that are in no trouble it is one statement; else one transaction."""
+    settlements = [one.settlement() for one in attempts]
+    concerned = {one.parcel.destination_id for one in attempts if one.decision.edge is not Edge.SUCCEEDED}
+    if known.troubles:
+        concerned |= {one.parcel.destination_id for one in attempts} & known.troubles.keys()
+    if not concerned:
+        return store.settle(settlements, now=now())
+    with transaction.atomic():
+        written = store.settle(settlements, now=now())
+        won = [one for one in compress(attempts, written) if one.parcel.destination_id in concerned]
+        judgement = _conclude(won)
+    known.learn(judgement.after)
+    telemetry.BREAKERS_OPENED.inc(judgement.opened)
+    return written
+
+
+def _conclude(attempts: Sequence[Attempted]) -> Judgement:
+    """What attempts mean for their destinations, and who is to be told."""
+    outcomes: dict[UUID, list[bool]] = {}
+    for one in attempts:
+        if one.decision.edge in TOLD:
+            outcomes.setdefault(one.parcel.destination_id, []).append(one.decision.edge is Edge.SUCCEEDED)
+    judgement = breakers_judge(outcomes, now=now()) if outcomes else Judgement()
+    if gone := {one.parcel.destination_id for one in attempts if one.decision.disables}:
+        for row in Destination.objects.filter(pk__in=gone).order_by("pk"):
+            destination_give_up(row, reason="gone")
+    notify(list(_deaths(attempts)))
+    return judgement
+
+
+def _deaths(attempts: Sequence[Attempted]) -> Iterator[Notice]:
+    for one in attempts:
+        if one.decision.edge in DIED:
+            parcel, outcome = one.parcel, one.outcome
+            data = {
+                "delivery": encode("dlv", parcel.delivery_id),
+                "event": parcel.message.id,
+                "event_type": parcel.event_type,
+                "destination": encode("dst", parcel.destination_id),
+                "reason": one.decision.edge.value,
+                "attempts": parcel.number,
+                "status_code": outcome.status_code,
+                "error": outcome.error,
+            }
+            yield Notice(parcel.project_id, "delivery.dead", parcel.destination_id, data)

@@ -6,6 +6,7 @@ from functools import partial
 
 from apps.deliveries.engine import settler
 from apps.deliveries.engine.attempt import Attempted
+from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.pace import Pace
 from apps.deliveries.engine.patience import patiently
 from apps.kernel.database import DatabaseThread
@@ -14,8 +15,10 @@ from apps.kernel.database import DatabaseThread
 class Settling:
     """One engine's; `settled` is told what was written."""
 
-    def __init__(self, pace: Pace, database: DatabaseThread, settled: Callable[[list[Attempted]], None]) -> None:
-        self.pace, self.database, self._settled = pace, database, settled
+    def __init__(
+        self, pace: Pace, database: DatabaseThread, known: Known, settled: Callable[[list[Attempted]], None]
+    ) -> None:
+        self.pace, self.database, self.known, self._settled = pace, database, known, settled
         self.behind = False  # since the database failed
         self._done: list[Attempted] = []
         self._some = asyncio.Event()
@@ -50,7 +53,7 @@ class Settling:
 
     async def _settle(self, attempts: list[Attempted]) -> bool:
         try:
-            await self.database.run(settler.run_once, attempts)
+            await self.database.run(settler.run_once, attempts, self.known)
         except BaseException:
             self.behind = True  # before any wait: a rescue now would take what is ours
             raise

@@ -31,6 +31,12 @@ LOST = Counter("trunkline_attempts_lost", "Attempts whose lease ran out before t
 RESCUED = Counter("trunkline_deliveries_rescued", "Deliveries taken back from a crashed engine")
 FANNED_OUT = Counter("trunkline_deliveries_fanned_out", "Deliveries made by engines, of events that very many want")
 PRUNED = Counter("trunkline_events_pruned", "Events deleted because they were beyond their project's retention")
+OPERATED = Counter("trunkline_operation_changes", "Deliveries that operations made or changed", ["kind"])
+OPERATIONS = Gauge("trunkline_operations_running", "Operations that have yet to end", multiprocess_mode="livemax")
+BREAKERS_OPENED = Counter("trunkline_breakers_opened", "How often circuit breakers of destinations opened")
+BREAKERS_OPEN = Gauge(
+    "trunkline_breakers_open", "Destinations whose circuit breaker is not closed", multiprocess_mode="livemax"
+)
 FAN_OUTS = Gauge(
     "trunkline_fan_outs_waiting", "Events whose deliveries engines have yet to make", multiprocess_mode="livemax"
 )
@@ -49,6 +55,8 @@ def tell(attempts: Sequence[Attempted], written: Sequence[bool]) -> None:
             log.warning("delivery.attempt_lost", **_fields(one))
         elif one.decision.edge is Edge.CANCELLED:  # its destination is deleted: nothing was tried
             log.info("delivery.cancelled", **_fields(one))
+        elif one.decision.edge is Edge.INTERRUPTED:
+            log.warning("delivery.given_back", **_fields(one))
         else:
             made.append(one)
     _count(made)
@@ -76,7 +84,7 @@ def _fields(one: Attempted) -> dict[str, Any]:
         "outcome": one.decision.edge.value,
         "status_code": outcome.status_code,
         "error": outcome.error or None,
-        "detail": outcome.detail or None,
+        "detail": outcome.inner or outcome.detail or None,
         "duration_ms": outcome.duration_ms,
         "bytes": len(parcel.message.body),
         "due_at": one.decision.due_at and one.decision.due_at.isoformat(),

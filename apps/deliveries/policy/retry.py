@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from apps.deliveries.policy.terms import DEFAULT, DEFAULT_SCHEDULE, JITTER, Terms
 from apps.deliveries.policy.verdict import Verdict
 from apps.deliveries.states import Edge
 
-# Seconds from one attempt to the next; the first attempt is made at once (Standard Webhooks 1.0, "Deliverability").
-DEFAULT_SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
-JITTER = 0.1
+__all__ = ["DEFAULT_SCHEDULE", "JITTER", "Decision", "decide", "jittered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +23,31 @@ SUCCEEDED = Decision(Edge.SUCCEEDED)
 
 
 def decide(
-    verdict: Verdict, *, failures: int, now: datetime, random: float, schedule: tuple[int, ...] = DEFAULT_SCHEDULE
+    verdict: Verdict,
+    *,
+    failures: int,
+    now: datetime,
+    random: float,
+    terms: Terms = DEFAULT,
+    until: datetime | None = None,
 ) -> Decision:
-    """`failures`: failed attempts before this one since the delivery was made or replayed; `random`: in [0, 1)."""
+    """`failures`: failed attempts before this one since the delivery was made or replayed; `random`: in [0, 1).
+
+    `until`: no attempt is made after this time, whatever the receiver wishes.
+    """
     if verdict.edge is Edge.SUCCEEDED:
         return SUCCEEDED
     if verdict.edge is not Edge.FAILED:
         return Decision(verdict.edge, disables=verdict.disables)
-    if failures >= len(schedule):
+    if failures >= len(terms.waits):
         return Decision(Edge.EXHAUSTED)
-    due_at = now + timedelta(seconds=jittered(schedule[failures], random))
-    return Decision(Edge.FAILED, due_at=max(due_at, verdict.not_before or due_at))
+    due_at = now + timedelta(seconds=jittered(terms.waits[failures], random, terms.jitter))
+    if until is not None and due_at > until:
+        return Decision(Edge.EXHAUSTED)
+    wished = max(due_at, verdict.not_before or due_at)
+    return Decision(Edge.FAILED, due_at=wished if until is None else min(wished, until))
 
 
-def jittered(seconds: float, random: float) -> float:
-    """The delay give or take 10 %, so that what failed together does not come back together."""
-    return seconds * (1 + JITTER * (2 * random - 1))
+def jittered(seconds: float, random: float, share: float = JITTER) -> float:
+    """The delay give or take a share of it, so that what failed together does not come back together."""
+    return seconds * (1 + share * (2 * random - 1))

@@ -4,15 +4,26 @@ Every write compares and sets, or locks first what it compares. PostgreSQL has s
 delivery costs; the others share the portable ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from apps.deliveries.store import ordered, portable, postgres
-from apps.deliveries.store.edges import cancel, deliveries_for, give_back, hasten, replay, rescue
+from apps.deliveries.store.edges import (
+    begun_again,
+    cancel,
+    deliveries_for,
+    discard,
+    give_back,
+    hasten,
+    lengthen,
+    replay,
+    rescue,
+)
 from apps.deliveries.store.lines import join_lines, join_lines_again, known_as_ordered, ordered_among
 from apps.deliveries.store.rows import Claimed, Look, Settlement, Tried
 
@@ -21,15 +32,18 @@ __all__ = [
     "Look",
     "Settlement",
     "Tried",
+    "begun_again",
     "cancel",
     "claim",
     "deliveries_for",
+    "discard",
     "due_destinations",
     "give_back",
     "hasten",
     "join_lines",
     "join_lines_again",
     "known_as_ordered",
+    "lengthen",
     "oldest_due",
     "ordered_among",
     "replay",
@@ -61,7 +75,14 @@ def oldest_due(*, now: datetime) -> datetime | None:
 
 
 def claim(
-    asked: Mapping[UUID, int], *, limit: int, now: datetime, lease_until: datetime, bytes_left: int
+    asked: Mapping[UUID, int],
+    *,
+    limit: int,
+    now: datetime,
+    lease_until: datetime,
+    bytes_left: int,
+    limited: Collection[UUID] = (),
+    probed: Collection[UUID] = (),
 ) -> list[Claimed]:
     """Take due deliveries, for each destination as many as asked for, longest due first, with their events.
 
@@ -69,16 +90,20 @@ def claim(
 
     Data comes along for as many as have `bytes_left` together, and in any case for one. Destinations that rest are
     passed over; of deleted ones they are taken, to be cancelled. Engines beside this one skip the rows locked here.
+
+    Passed over, too, are those with a limit that are not among `limited`, and those whose breaker is not closed that
+    are not among `probed`: for these the transaction around holds the locks.
     """
+    how: dict[str, Any] = {"now": now, "lease_until": lease_until, "limited": limited, "probed": probed}
     lines = ordered_among(asked)
     plain = {one: wanted for one, wanted in asked.items() if one not in lines} if lines else asked
     claimed: list[Claimed] = []
     if plain:
-        claimed = _statements().claim(plain, limit=limit, now=now, lease_until=lease_until, bytes_left=bytes_left)
+        claimed = _statements().claim(plain, limit=limit, bytes_left=bytes_left, **how)
     if lines and (limit := limit - len(claimed)) > 0:
         bytes_left -= sum(len(one.data or b"") for one in claimed)
         in_line = {one: wanted for one, wanted in asked.items() if one in lines}
-        claimed += ordered.claim(in_line, limit=limit, now=now, lease_until=lease_until, bytes_left=bytes_left)
+        claimed += ordered.claim(in_line, limit=limit, bytes_left=bytes_left, **how)
     return claimed
 
 

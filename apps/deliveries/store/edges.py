@@ -1,7 +1,7 @@
 """Single edges, for whichever deliveries they are asked for: each an update that compares and sets."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from apps.deliveries.models import Delivery
+from apps.deliveries.models import Attempt, Delivery
 from apps.deliveries.policy.rescue import pause_after_rescue
 from apps.deliveries.states import Edge, State, advance, sources
 from apps.deliveries.store.lines import join_lines_again
@@ -79,6 +79,12 @@ def cancel(deliveries: QuerySet[Delivery], *, now: datetime, reason: str = Edge.
     return open_ones.update(state=State.CANCELLED, reason=reason, finished_at=now, **RELEASED)
 
 
+def discard(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
+    """Take those of them that are dead out of the queue of the dead."""
+    dead = deliveries.filter(state__in=sources(Edge.DISCARDED))
+    return dead.update(state=advance(State.DEAD, Edge.DISCARDED), reason=Edge.DISCARDED, finished_at=now)
+
+
 def replay(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
     """Make those of them that are final ready again, with the whole retry schedule before them."""
     final = deliveries.filter(state__in=sources(Edge.REPLAYED))
@@ -92,3 +98,18 @@ def replay(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
 def hasten(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
     """Make those of them that wait for a retry due now."""
     return deliveries.filter(state=State.READY, due_at__gt=now).update(due_at=now)
+
+
+def lengthen(held_by: Iterable[tuple[UUID, UUID]], *, lease_until: datetime) -> int:
+    """Hold these for longer, pairs of delivery and claim; returns how many."""
+    pairs = list(held_by)
+    claims = {claim_id for _, claim_id in pairs}
+    held = Delivery.objects.filter(pk__in=[pk for pk, _ in pairs], state=State.SENDING, claim__in=claims)
+    return held.update(lease_until=lease_until)
+
+
+def begun_again(numbers: Mapping[UUID, int]) -> dict[UUID, datetime]:
+    """By delivery, when its attempt of that number began."""
+    rows = Attempt.objects.filter(delivery__in=list(numbers), number__in=set(numbers.values()))
+    found = rows.values_list("delivery_id", "number", "started_at")
+    return {pk: started_at for pk, number, started_at in found if numbers[pk] == number}

@@ -6,7 +6,7 @@ dies. Turns of deliveries that have ended are cleared away here and nowhere else
 of lines.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -14,12 +14,12 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Min, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from apps.deliveries.models import Delivery, Turn
 from apps.deliveries.policy.poison import Head, Place, place_of
 from apps.deliveries.states import State
-from apps.deliveries.store import portable
+from apps.deliveries.store import guards, portable
 from apps.deliveries.store.rows import Claimed
 from apps.destinations.models import Destination
 from apps.destinations.policy import Poison, Policy
@@ -56,14 +56,22 @@ class Line(NamedTuple):
 
 
 def claim(
-    asked: Mapping[UUID, int], *, limit: int, now: datetime, lease_until: datetime, bytes_left: int
+    asked: Mapping[UUID, int],
+    *,
+    limit: int,
+    now: datetime,
+    lease_until: datetime,
+    bytes_left: int,
+    limited: Collection[UUID],
+    probed: Collection[UUID],
 ) -> list[Claimed]:
     """As the store's `claim`, for ordered destinations; passes over those that another engine is at."""
     claimed: list[Claimed] = []
+    admitted = guards.admitted(limited, probed)
     for destination_id, wanted in asked.items():
         if len(claimed) >= limit or (claimed and bytes_left <= 0):
             break
-        rows = _claim_of(destination_id, min(wanted, limit - len(claimed)), now, lease_until, bytes_left)
+        rows = _claim_of(destination_id, admitted, min(wanted, limit - len(claimed)), now, lease_until, bytes_left)
         bytes_left -= sum(len(row.data or b"") for row in rows)
         claimed += rows
     return claimed
@@ -71,10 +79,10 @@ def claim(
 
 @transaction.atomic
 def _claim_of(
-    destination_id: UUID, wanted: int, now: datetime, lease_until: datetime, bytes_left: int
+    destination_id: UUID, admitted: Q, wanted: int, now: datetime, lease_until: datetime, bytes_left: int
 ) -> list[Claimed]:
-    locked = Destination.objects.filter(pk=destination_id, pk__in=claimable_ids()).select_for_update(skip_locked=True)
-    found = locked.values_list("deleted_at", "policy").first()
+    claimable = Destination.objects.filter(admitted, pk=destination_id, pk__in=claimable_ids())
+    found = claimable.select_for_update(skip_locked=True).values_list("deleted_at", "policy").first()
     if found is None:
         return []
     deleted_at, policy = found

@@ -1,7 +1,7 @@
 """What every delivery costs, by the ORM: for SQLite and MariaDB, in a few statements a set."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import compress
 from uuid import UUID
@@ -11,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 
 from apps.deliveries.models import Attempt, Delivery
 from apps.deliveries.states import FINAL, Edge, State, advance
+from apps.deliveries.store import guards
 from apps.deliveries.store.edges import RELEASED
 from apps.deliveries.store.rows import Claimed, Look, Settlement
 from apps.destinations.models import Destination
@@ -22,7 +23,7 @@ from apps.kernel.ids import new_uuid
 
 type Pair = tuple[UUID, UUID]
 
-HELD = ("id", "claim", "project_id", "event_id", "destination_id", "attempts", "failures")
+HELD = ("id", "claim", "project_id", "event_id", "destination_id", "attempts", "failures", "created_at", "due_at")
 ATTEMPT = (
     *("id", "delivery_id", "outcome", "number", "status_code", "error", "detail", "response_body"),
     *("started_at", "duration_ms"),
@@ -34,7 +35,7 @@ def _ready(destination: OuterRef) -> QuerySet[Delivery]:
 
 
 def due_destinations(*, now: datetime, limit: int, after: UUID | None) -> Look:
-    claimable = Destination.objects.filter(pk__in=claimable_ids()).order_by("pk")
+    claimable = Destination.objects.filter(guards.worth_a_look(now), pk__in=claimable_ids()).order_by("pk")
     looked_at = list((claimable.filter(pk__gt=after) if after else claimable).values_list("pk", flat=True)[:limit])
     due = Exists(_ready(OuterRef("pk")).filter(due_at__lte=now))
     found = Destination.objects.filter(due, pk__in=looked_at).values_list("pk", flat=True)
@@ -43,15 +44,24 @@ def due_destinations(*, now: datetime, limit: int, after: UUID | None) -> Look:
 
 def oldest_due(*, now: datetime) -> datetime | None:
     first = _ready(OuterRef("pk")).filter(due_at__lte=now).order_by("due_at").values("due_at")[:1]
-    each = Destination.objects.filter(pk__in=claimable_ids()).annotate(since=Subquery(first))
+    each = Destination.objects.filter(guards.flowing(), pk__in=claimable_ids()).annotate(since=Subquery(first))
     return each.filter(since__isnull=False).order_by("since").values_list("since", flat=True).first()
 
 
 def claim(
-    asked: Mapping[UUID, int], *, limit: int, now: datetime, lease_until: datetime, bytes_left: int
+    asked: Mapping[UUID, int],
+    *,
+    limit: int,
+    now: datetime,
+    lease_until: datetime,
+    bytes_left: int,
+    limited: Collection[UUID],
+    probed: Collection[UUID],
 ) -> list[Claimed]:
     with transaction.atomic():
-        return take(dict(locked(asked, now, limit)), lease_until=lease_until, bytes_left=bytes_left)
+        wanted = claimable_ids().filter(guards.admitted(limited, probed), pk__in=list(asked))
+        lanes = {pk: asked[pk] for pk in wanted.values_list("pk", flat=True)}
+        return take(dict(locked(lanes, now, limit)), lease_until=lease_until, bytes_left=bytes_left)
 
 
 def take(events: Mapping[UUID, UUID], *, lease_until: datetime, bytes_left: int) -> list[Claimed]:
@@ -65,8 +75,7 @@ def take(events: Mapping[UUID, UUID], *, lease_until: datetime, bytes_left: int)
 
 def locked(asked: Mapping[UUID, int], now: datetime, left: int) -> Iterator[Pair]:
     """Ids of deliveries and their events, a lane at a time; SQLite has one writer at a time anyhow."""
-    wanted = claimable_ids().filter(pk__in=list(asked)).values_list("pk", flat=True)
-    for destination_id in list(wanted):
+    for destination_id in asked:
         due = Delivery.objects.filter(destination=destination_id, state=State.READY, due_at__lte=now)
         locked = due.order_by("due_at").select_for_update(skip_locked=True)
         rows = list(locked.values_list("pk", "event_id")[: min(left, asked[destination_id])])
@@ -85,7 +94,9 @@ def _fitting(events: Mapping[UUID, UUID], bytes_left: int) -> Iterator[UUID]:
             yield pk
 
 
-def _with_events(rows: Sequence[tuple[UUID, UUID, UUID, UUID, UUID, int, int]]) -> Iterator[Claimed]:
+def _with_events(
+    rows: Sequence[tuple[UUID, UUID, UUID, UUID, UUID, int, int, datetime, datetime]],
+) -> Iterator[Claimed]:
     """Each event is read once, however many deliveries it has."""
     wanted = Event.objects.filter(pk__in={row[3] for row in rows})
     events = {row[0]: row[1:] for row in wanted.values_list("pk", "type", "time", "data", "traceparent")}

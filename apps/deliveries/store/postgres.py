@@ -5,7 +5,7 @@ whole table instead of a few hundred rows by their index. So arrays are hidden f
 small, and single rows are fetched under `LIMIT 1`, which can't become a join. tests/…/test_plans.py watches over it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,9 @@ import psycopg
 import uuid_utils
 from django.db import connection
 
-from apps.deliveries.states import FINAL, Edge, State, advance
+from apps.deliveries.states import FINAL, TRANSITIONS, Edge, State
 from apps.deliveries.store import arrays
+from apps.deliveries.store.limits import LIMITING
 from apps.deliveries.store.rows import Claimed, Look, Settlement
 from apps.kernel.ids import new_uuid
 
@@ -32,19 +33,26 @@ WITH RECURSIVE lane AS (
         WHERE d.state = 'ready' AND d.destination_id > lane.destination_id ORDER BY d.destination_id, d.due_at LIMIT 1
     ) next
 )"""
+# Its breaker is not closed, and not void (store/breakers.py).
+BROKEN = """SELECT FROM deliveries_breaker b WHERE b.destination_id = x.id AND b.state <> 'closed'
+    AND b.failing_since >= x.status_at"""
 CLAIMABLE = """EXISTS (SELECT FROM destinations_destination x WHERE x.id = lane.destination_id
-    AND (x.status = 'enabled' OR x.deleted_at IS NOT NULL))"""
+    AND (x.deleted_at IS NOT NULL OR x.status = 'enabled' AND NOT EXISTS ({broken})))"""
+WORTH_A_LOOK = CLAIMABLE.format(broken=f"{BROKEN} AND b.retry_at > %(now)s")
+FLOWING = CLAIMABLE.format(broken=BROKEN)
 DUE = f"""{LANES}, looked_at AS (SELECT * FROM lane LIMIT %(limit)s)
-SELECT destination_id, due_at <= %(now)s AND {CLAIMABLE} FROM looked_at lane"""  # noqa: S608 (constants)
+SELECT destination_id, due_at <= %(now)s AND {WORTH_A_LOOK} FROM looked_at lane"""  # noqa: S608 (constants)
 OLDEST = f"""{LANES}, looked_at AS (SELECT * FROM lane LIMIT {MOST_LANES})
-SELECT min(due_at) FROM looked_at lane WHERE due_at <= %(now)s AND {CLAIMABLE}"""  # noqa: S608 (constants)
+SELECT min(due_at) FROM looked_at lane WHERE due_at <= %(now)s AND {FLOWING}"""  # noqa: S608 (constants)
 
-CLAIM = """
+CLAIM = f"""
 WITH asked AS (
     SELECT lane.destination_id, lane.wanted
     FROM unnest((SELECT %(destinations)s::uuid[]), (SELECT %(wanted)s::int[])) AS lane(destination_id, wanted)
     JOIN destinations_destination x ON x.id = lane.destination_id
-    WHERE x.status = 'enabled' OR x.deleted_at IS NOT NULL
+    WHERE x.deleted_at IS NOT NULL OR x.status = 'enabled'
+        AND (x.id = ANY(%(limited)s) OR NOT x.policy ?| %(limiting)s)
+        AND (x.id = ANY(%(probed)s) OR NOT EXISTS ({BROKEN}))
 ), due AS (
     SELECT ready.id FROM asked CROSS JOIN LATERAL (
         SELECT d.id FROM deliveries_delivery d
@@ -54,7 +62,7 @@ WITH asked AS (
 ), claimed AS (
     UPDATE deliveries_delivery SET state = 'sending', reason = 'claimed', claim = %(claim)s, lease_until = %(until)s
     WHERE id = ANY(ARRAY(SELECT id FROM due))
-    RETURNING id, claim, project_id, event_id, destination_id, attempts, failures
+    RETURNING id, claim, project_id, event_id, destination_id, attempts, failures, created_at, due_at
 )
 SELECT claimed.*, event.type, event.time,
     CASE WHEN sum(octet_length(event.data)) OVER upto <= %(bytes)s OR row_number() OVER upto = 1 THEN event.data END,
@@ -62,7 +70,7 @@ SELECT claimed.*, event.type, event.time,
 FROM claimed LEFT JOIN LATERAL (
     SELECT e.type, e.time, e.data, e.traceparent FROM events_event e WHERE e.id = claimed.event_id LIMIT 1
 ) event ON true
-WINDOW upto AS (ROWS UNBOUNDED PRECEDING)"""
+WINDOW upto AS (ROWS UNBOUNDED PRECEDING)"""  # noqa: S608 (a constant)
 
 # `claim` is compared and `state` is not: the table's CHECK lets only a sending row have one.
 SETTLE = """
@@ -94,9 +102,8 @@ WITH done AS (
 SELECT place FROM written"""
 
 FIRST = UUID(int=0)
-STATES: dict[Edge, str] = {
-    edge: str(advance(State.SENDING, edge)) for edge in Edge if edge not in {Edge.CLAIMED, Edge.REPLAYED}
-}
+STATES: dict[Edge, str] = {edge: str(target) for (state, edge), target in TRANSITIONS.items() if state is State.SENDING}
+LIMITING_KEYS = arrays.texts(LIMITING)
 
 
 def _execute(statement: str, values: Mapping[str, Any]) -> list[Any]:
@@ -120,7 +127,14 @@ def oldest_due(*, now: datetime) -> datetime | None:
 
 
 def claim(
-    asked: Mapping[UUID, int], *, limit: int, now: datetime, lease_until: datetime, bytes_left: int
+    asked: Mapping[UUID, int],
+    *,
+    limit: int,
+    now: datetime,
+    lease_until: datetime,
+    bytes_left: int,
+    limited: Collection[UUID],
+    probed: Collection[UUID],
 ) -> list[Claimed]:
     values = {
         "limit": limit,
@@ -130,6 +144,9 @@ def claim(
         "now": now,
         "until": lease_until,
         "bytes": bytes_left,
+        "limited": arrays.ids(limited),
+        "limiting": LIMITING_KEYS,
+        "probed": arrays.ids(probed),
     }
     return list(map(Claimed._make, _execute(CLAIM, values)))
 

@@ -17,6 +17,8 @@ class Claimed(NamedTuple):
     destination_id: UUID
     attempts: int
     failures: int
+    created_at: datetime
+    due_at: datetime  # as it was when it was claimed
     event_type: str | None
     time: datetime | None
     data: bytes | None  # None also where it was left behind for want of room

@@ -1,4 +1,4 @@
-"""Is this URL fit to be a destination? Asked when one is made or changed.
+"""Is this URL fit to be a destination? Asked when one is made or changed, or by a kind before it calls one.
 
 URLs are read as browsers read them (WHATWG URL Standard): the same library parses them again to connect, so what
 is judged here is what is called later. Spellings that readers of URLs disagree about are refused unparsed.
@@ -9,16 +9,19 @@ import unicodedata
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Thread
 
+import structlog
 from pyreqwest.http import Url
 
 from apps.destinations.egress.policy import EgressPolicy
-from apps.destinations.egress.resolver import ADDRESS_REFUSED, Lookup, Resolution, look_up, resolve
+from apps.destinations.egress.resolver import ADDRESS_REFUSED, HOST_REFUSED, Lookup, Resolution, look_up, resolve
 from apps.kernel.errors import Fault, Invalid
 
 LONGEST = 2048  # characters
 LONGEST_NAME = 253
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")  # RFC 1123, and the underscore some networks use
 START = re.compile(r"https?://[^/?#\\]", re.IGNORECASE)
+
+log = structlog.get_logger("trunkline.destinations")
 
 METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"])
 METADATA_ADDRESS = "169.254.169.254"
@@ -40,6 +43,8 @@ def vet_url(url: str, policy: EgressPolicy) -> str:
         raise _invalid(f"is not a valid URL: {error}", "invalid_url") from None
     if parsed.port == 0:
         raise _invalid("has a port outside 1 to 65535", "port_not_allowed")
+    if refused := policy.transport_refusal(parsed.port_or_known_default or 0, is_tls=parsed.scheme == "https"):
+        raise _invalid(f"is refused: {refused[1]}", refused[0])
     if parsed.domain is None:
         _vet_address(parsed.host_str or "", policy)
     else:
@@ -56,7 +61,8 @@ def vet_resolved(url: str, policy: EgressPolicy, timeout: float, *, lookup: Look
     name = Url(url).domain
     resolution = _resolve_within(timeout, name, policy, lookup) if name else None
     if resolution and resolution.error == ADDRESS_REFUSED:
-        raise _invalid(resolution.detail, ADDRESS_REFUSED)
+        log.info("destination.address_refused", detail=resolution.inner)
+        raise _invalid(f"is refused: {resolution.detail}", ADDRESS_REFUSED)
 
 
 def _resolve_within(timeout: float, name: str, policy: EgressPolicy, lookup: Lookup) -> Resolution | None:
@@ -108,7 +114,9 @@ def _vet_name(domain: str, policy: EgressPolicy) -> str:
     if len(name) > LONGEST_NAME or not all(map(LABEL.fullmatch, name.split("."))):
         raise _invalid("has a host that is no valid name", "invalid_url")
     if _is_refused(name, policy):
-        raise _invalid(f"points at {name}: a name of the local network", "host_refused")
+        raise _invalid(f"points at {name}: a name of the local network", HOST_REFUSED)
+    if rule := policy.name_refusal(name):
+        raise _invalid(f"points at {name}: {rule}", HOST_REFUSED)
     return name
 
 

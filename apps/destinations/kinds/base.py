@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
+from apps.accounts.egress import EgressRules
 from apps.destinations.policy import Policy
 
 JSON = "application/json"
@@ -54,15 +55,26 @@ class Message:
         return self.body[self.data_from : self.data_until]
 
 
+class SigningKey(NamedTuple):
+    """A key in the clear: by its scheme, an HMAC secret or an Ed25519 seed."""
+
+    scheme: str  # `v1` or `v1a`
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.scheme})"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where to and how: a destination's settings, with its secrets in the clear."""
 
     id: str  # dst_…
-    config: Mapping[str, Any]  # as `Kind.clean` returned it
-    secrets: tuple[bytes, ...] = field(repr=False, default=())  # every live one, newest first
+    config: Mapping[str, Any] = field(repr=False)  # as `Kind.clean` returned it: it may hold tokens
+    secrets: tuple[SigningKey, ...] = field(repr=False, default=())  # every one that signs, newest first
     timeout: float = 15.0  # seconds for the whole attempt: resolve, connect, send, read
     policy: Policy = field(default_factory=Policy)
+    egress: EgressRules | None = None  # its project's, where it has any
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # made for each attempt, at a tenth of a dataclass's price
@@ -73,6 +85,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # made for each attempt, 
     detail: str = ""  # one line for people
     body: bytes = b""  # the first bytes of the answer
     retry_after: str = ""  # the header as it came
+    inner: str = ""  # the detail with what only operators may see, for the log
     duration_ms: int = 0
 
 
@@ -95,8 +108,11 @@ class Kind(Protocol):
         """The config with what is `given` replaced, for `clean` to judge; raises Invalid."""
         ...
 
-    def clean(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The config as it is stored; raises `Invalid` with a pointer to each field that is wrong."""
+    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
+        """The config as it is stored; raises `Invalid` with a pointer to each field that is wrong.
+
+        `egress` are the project's own rules, beside the installation's.
+        """
         ...
 
     def public(self, config: Mapping[str, Any]) -> dict[str, Any]:

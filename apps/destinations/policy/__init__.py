@@ -16,6 +16,7 @@ from apps.destinations.policy.shape import (
     merged,
     parse_policy,
     policy_schema,
+    schemes_of,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "merged",
     "parse_policy",
     "policy_schema",
+    "schemes_of",
 ]

@@ -111,6 +111,11 @@ class Policy(_Shape, frozen=True):
     signing: Signing | None = None
 
 
+def schemes_of(policy: Policy) -> tuple[Scheme, ...]:
+    """How its destination signs."""
+    return (policy.signing or Signing()).schemes
+
+
 def parse_policy(value: object, *, pointer: str = "/policy") -> Policy:
     """Raises Invalid with a fault that points to what is wrong."""
     try:

@@ -3,6 +3,7 @@
 from apps.kernel.admin.actions import change_url, for_selected, row_action
 from apps.kernel.admin.base import (
     DataPlaneAdmin,
+    MoreSections,
     ReadOnly,
     ReadOnlyInline,
     ScopedAdmin,
@@ -30,6 +31,7 @@ __all__ = [
     "SEARCH_SPAN",
     "DataPlaneAdmin",
     "DialogForm",
+    "MoreSections",
     "PeriodFilter",
     "ProjectFilter",
     "ReadOnly",

@@ -289,6 +289,19 @@ class DataPlaneAdmin[M: Model](ReadOnly, ScopedAdmin[M]):
         return super().render_change_form(request, context, *args, **kwargs)
 
 
+class MoreSections:
+    """For a page with a form: sections of apps further down the flow below it; see `extend_page`."""
+
+    more_sections: ClassVar[Sequence[Callable[[Any], Section]]] = ()
+    change_form_outer_after_template = "admin/sections.html"
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        row = context.get("original")
+        shown = [section(row) for section in self.more_sections] if row else []
+        base: Any = super()
+        return base.render_change_form(request, {**context, "sections": shown}, *args, **kwargs)
+
+
 def adopt(row: Model, made: Model) -> None:
     """After a service has made the row a form was for: the form's own, unsaved, becomes that one."""
     row.__dict__.update(made.__dict__)

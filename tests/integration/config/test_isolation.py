@@ -6,9 +6,12 @@ import pytest
 
 from apps.accounts.models import Project
 from apps.accounts.services import member_add
+from apps.deliveries.models import Delivery
+from apps.deliveries.operations.services import operation_create
 from apps.deliveries.states import State
 from apps.destinations.services import consumer_create
 from apps.events.services import event_type_create
+from apps.kernel.clock import now
 from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, an_event, call
 from tests.integration.config.routes import Route, routes
 
@@ -22,6 +25,7 @@ LISTS = [route for route in GUARDED if "<pk>" not in route.path and route.action
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH consumers/<pk>": {"name": "Acme"},
     "PATCH members/<pk>": {"role": "viewer"},
+    "POST operations": {"kind": "discard"},
     "POST destinations/<pk>/recover": {"since": "2026-01-01T00:00:00Z"},
 }
 
@@ -38,6 +42,7 @@ def ids_in(project: Project) -> dict[str, str]:
         consumer_create(project=project, key="acme", actor=ACTOR),
         member_add(project=project, email=f"member-{event.pk}@example.com", role="developer", actor=ACTOR),
         project.api_keys.last(),
+        operation_create(project=project, kind="discard", parameters={}, actor=ACTOR),
     ]
     return {row.public_id.partition("_")[0]: row.public_id for row in rows}
 
@@ -45,6 +50,8 @@ def ids_in(project: Project) -> dict[str, str]:
 @pytest.mark.parametrize("route", SINGLE, ids=str)
 def test_an_id_of_another_project_is_not_there(route: Route, owner: Caller, stranger: Caller) -> None:
     path, body = route.at(ids_in(stranger.project)[route.prefix]), BODIES.get(str(route), {})
+    if route.action == "discard":
+        Delivery.objects.update(state=State.DEAD, finished_at=now())
     refused = call(route.method, path, body, key=owner.key)
     assert (refused.status, refused.body["code"]) == (404, "not_found"), refused.content
     allowed = call(route.method, path, body, key=stranger.key)

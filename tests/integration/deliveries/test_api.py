@@ -1,16 +1,15 @@
 """Deliveries over REST: looking at them, and what people do about them."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.db import connection
 
 from apps.audit.models import AuditEntry
-from apps.deliveries import services
 from apps.deliveries.models import Attempt, Delivery
+from apps.deliveries.operations import kinds, services
+from apps.deliveries.operations.chunks import advance_next
 from apps.deliveries.states import FINAL, Edge, State
 from apps.destinations.models import Destination, Status
 from apps.destinations.services import destination_disable
@@ -49,15 +48,28 @@ def test_the_fields_of_a_delivery(owner: Caller, destination: Destination) -> No
 def test_filters(owner: Caller, destination: Destination) -> None:
     dead, ready = delivery(destination, State.DEAD), delivery(destination)
     elsewhere = delivery(a_destination(owner.project), created_at=now() - timedelta(days=2))
-    yesterday = quote((now() - timedelta(days=1)).isoformat())
+    for_acme = an_event(owner.project, type="user.made", consumer="acme")
+    died = now() - timedelta(hours=2)
+    buried = a_delivery(
+        for_acme, destination, State.DEAD, last_error="timeout", last_status_code=503, finished_at=died, created_at=died
+    )
+    yesterday, an_hour_ago = (quote((now() - timedelta(hours=hours)).isoformat()) for hours in (24, 1))
     expected = {
-        "state=dead": {dead},
+        "state=dead": {dead, buried},
         "state=ready": {ready, elsewhere},
         f"event={ready.event.public_id}": {ready},
-        f"destination={destination.public_id}": {dead, ready},
+        f"destination={destination.public_id}": {dead, ready, buried},
         f"destination={destination.public_id}&state=ready": {ready},
-        f"created_after={yesterday}": {dead, ready},
+        f"created_after={yesterday}": {dead, ready, buried},
         f"created_before={yesterday}": {elsewhere},
+        f"finished_after={an_hour_ago}": {dead},
+        f"finished_before={an_hour_ago}": {buried},
+        "state=dead&error=timeout": {buried},
+        "error=nothing": set(),
+        "state=dead&status_code=503": {buried},
+        "event_type=user.made": {buried},
+        "state=dead&consumer=acme": {buried},
+        f"state=dead&destination={destination.public_id}&event_type=invoice.paid&finished_after={an_hour_ago}": {dead},
         "event=evt_01h455vb4pex5vsknk084sn02q": set(),
         "event=nonsense": set(),
         f"event={destination.public_id}": set(),
@@ -127,6 +139,20 @@ def test_cancel(owner: Caller, destination: Destination, state: State, status: i
     assert told == int(state not in FINAL)
 
 
+@pytest.mark.parametrize("state", State)
+def test_discard(owner: Caller, destination: Destination, state: State) -> None:
+    row = delivery(destination, state)
+    answer = owner.post(f"deliveries/{row.public_id}/discard")
+    row.refresh_from_db()
+    if state not in {State.DEAD, State.CANCELLED}:
+        assert (answer.status, answer.body["code"], row.state) == (409, "not_dead", state)
+        return
+    assert (answer.status, answer.body["state"], row.state) == (200, "cancelled", State.CANCELLED)
+    assert row.reason == ("discarded" if state is State.DEAD else "")
+    told = AuditEntry.objects.filter(action="delivery.discarded", target=row.public_id).count()
+    assert told == int(state is State.DEAD)
+
+
 # Replaying
 
 
@@ -159,6 +185,18 @@ def test_replay_minds_the_consumer(owner: Caller) -> None:
     event = an_event(owner.project, consumer="acme")
     answer = owner.post(f"events/{event.public_id}/replay")
     assert [one["destination"] for one in answer.body["data"]] == [acme.public_id]
+
+
+def test_a_consumers_event_is_no_other_consumers_business(owner: Caller) -> None:
+    theirs = a_destination(owner.project, consumer="globex")
+    event = an_event(owner.project, consumer="acme")
+    answer = owner.post(f"events/{event.public_id}/replay", {"destination": theirs.public_id})
+    assert (answer.status, answer.body["code"]) == (422, "other_consumer")
+    assert answer.faults == [("/destination", "other_consumer")]
+    assert not Delivery.objects.exists()
+    for allowed in (a_destination(owner.project, consumer="acme"), a_destination(owner.project)):
+        answer = owner.post(f"events/{event.public_id}/replay", {"destination": allowed.public_id})
+        assert answer.status == 202
 
 
 @pytest.mark.parametrize(
@@ -194,33 +232,23 @@ def test_recover_replays_what_died_since(owner: Caller, destination: Destination
         pk__in=[row.pk for row in others]).order_by("pk").values_list("state", flat=True))  # fmt: skip
 
 
-def test_recover_works_in_chunks(owner: Caller, destination: Destination, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recover_leaves_the_rest_to_an_operation(
+    owner: Caller, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kinds, "CHUNK", 2)
     monkeypatch.setattr(services, "CHUNK", 2)
+    for _ in range(2):
+        delivery(a_destination(owner.project), State.DEAD)  # which comes before them, and is nobody's matter
     for _ in range(5):
         delivery(destination, State.DEAD)
     answer = owner.post(f"destinations/{destination.public_id}/recover", {"since": "2026-01-01T00:00:00Z"})
-    assert answer.body == {"recovered": 5}
-
-
-def test_recover_takes_what_dies_again_only_once(
-    owner: Caller, destination: Destination, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(services, "CHUNK", 1)
-    for _ in range(2):
-        delivery(destination, State.DEAD)
-    updates: list[str] = []
-
-    def die_again(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        done = execute(sql, params, many, context)
-        if sql.startswith("UPDATE") and "deliveries_delivery" in sql and len(updates) < 20:
-            updates.append(sql)
-            if len(updates) % 2:  # the replay's own update; the next is this one
-                Delivery.objects.filter(state=State.READY).update(state=State.DEAD, finished_at=now())
-        return done
-
-    with connection.execute_wrapper(die_again):
-        answer = owner.post(f"destinations/{destination.public_id}/recover", {"since": "2026-01-01T00:00:00Z"})
-    assert answer.body == {"recovered": 2}
+    assert (answer.status, answer.body["recovered"]) == (202, 2)
+    path = f"operations/{answer.body['operation']}"
+    assert owner.get(path).body["state"] == "running"
+    while advance_next():
+        pass
+    assert {name: owner.get(path).body[name] for name in ("state", "changed")} == {"state": "completed", "changed": 5}
+    assert not Delivery.objects.filter(destination=destination, state=State.DEAD).exists()
 
 
 @pytest.mark.parametrize("body", [{}, {"since": "yesterday"}, {"since": None}, {"since": "2026-01-01", "until": 1}])

@@ -196,7 +196,7 @@ def test_all_live_secrets_sign_during_a_rotation(receiver: Receiver, project: Pr
     destination, old = destination_create(
         project=project, kind="webhook", config={"url": receiver.url("/hook")}, event_types=["*"], actor=ACTOR
     )
-    new = secret_rotate(destination=destination, actor=ACTOR)
+    new = secret_rotate(destination=destination, actor=ACTOR).secret
     a_delivery(an_event(project), destination)
     run_until(attempted(1))
     [request] = receiver.requests

@@ -17,6 +17,7 @@ from apps.deliveries.store import Claimed
 from apps.destinations.models import Destination
 from apps.destinations.services import destination_create
 from apps.events.models import Event
+from apps.kernel.clock import now
 from apps.kernel.ids import new_uuid
 from tests.integration.cast import ACTOR, a_delivery, a_destination, a_project, an_event
 from tests.integration.deliveries.engine_room import attempted, make_due, run_until
@@ -78,7 +79,7 @@ def test_the_data_alone(receiver: Receiver, project: Project) -> None:
 
 
 def claimed(event: Event, *destinations: Destination) -> list[Claimed]:
-    rest = (event.type, event.time, bytes(event.data), event.traceparent)
+    rest = (now(), now(), event.type, event.time, bytes(event.data), event.traceparent)
     return [Claimed(new_uuid(), new_uuid(), event.project_id, event.pk, one.pk, 0, 0, *rest) for one in destinations]
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 
 from apps.accounts.models import Project
 from apps.deliveries.models import Delivery
 from apps.deliveries.states import Edge, State
-from apps.deliveries.store import Settlement, Tried, arrays, postgres
+from apps.deliveries.store import Settlement, Tried, arrays, limits, postgres
 from apps.kernel.clock import now
 from apps.kernel.ids import new_uuid
 from tests.integration.cast import a_destination
@@ -73,6 +74,9 @@ def claim() -> str:
         "until": now(),
         "bytes": 1_000_000,
         "limit": SET,
+        "limited": arrays.ids([]),
+        "limiting": postgres.LIMITING_KEYS,
+        "probed": arrays.ids([]),
     }
     return plan(postgres.CLAIM, values)
 
@@ -97,12 +101,18 @@ def rescue() -> str:
     return lost.values_list("pk", flat=True)[:SET].explain()
 
 
+def cap() -> str:
+    held = Delivery.objects.filter(state=State.SENDING, lease_until__gt=limits.EVER, destination__in=destinations())
+    return held.order_by().values_list("destination").annotate(count=Count("pk")).explain()
+
+
 BY: dict[Callable[[], str], set[str]] = {
     claim: {"delivery_lane", "deliveries_delivery_pkey", "events_event_pkey"},
     settle: {"deliveries_delivery_pkey"},
     look: {"delivery_lane"},
     oldest: {"delivery_lane"},
     rescue: {"delivery_leased"},
+    cap: {"delivery_leased"},
 }
 
 

@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from apps.accounts.models import Project
 from apps.destinations import sealing, secrets
+from apps.destinations.kinds import SigningKey
 from apps.destinations.kinds.webhook.signing import format_secret, parse_secret
 from apps.destinations.models import Destination, Secret
 from apps.destinations.sealing import unseal
@@ -25,13 +26,13 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def destination(project: Project) -> Destination:
     with time_machine.travel(NOON, tick=False):
-        return a_destination(project, secret=bytes(24))
+        return a_destination(project, secret=SigningKey("v1", bytes(24)))
 
 
 def signing(destination: Destination) -> list[str]:
     """The secrets that sign now, newest first."""
     target = opened(destination.pk, sealed_targets([destination.pk])[destination.pk])
-    return [format_secret(secret) for secret in target.secrets]
+    return [format_secret(secret.key) for secret in target.secrets]
 
 
 FIRST = format_secret(bytes(24))
@@ -40,7 +41,7 @@ FIRST = format_secret(bytes(24))
 def test_after_a_rotation_both_sign_until_the_overlap_is_over(destination: Destination) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         clock.shift(1)
-        second = secret_rotate(destination=destination, actor=ACTOR, overlap=timedelta(hours=1))
+        second = secret_rotate(destination=destination, actor=ACTOR, overlap=timedelta(hours=1)).secret
         assert signing(destination) == [second, FIRST]
         clock.shift(3_599)
         assert signing(destination) == [second, FIRST]
@@ -50,7 +51,7 @@ def test_after_a_rotation_both_sign_until_the_overlap_is_over(destination: Desti
 
 def test_the_default_overlap_is_a_day(destination: Destination) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        second = secret_rotate(destination=destination, actor=ACTOR)
+        second = secret_rotate(destination=destination, actor=ACTOR).secret
         clock.shift(86_399)
         assert signing(destination) == [second, FIRST]
         clock.shift(1)
@@ -59,15 +60,15 @@ def test_the_default_overlap_is_a_day(destination: Destination) -> None:
 
 def test_without_overlap_the_old_one_ends_at_once(destination: Destination) -> None:
     with time_machine.travel(NOON, tick=False):
-        second = secret_rotate(destination=destination, actor=ACTOR, overlap=timedelta(0))
+        second = secret_rotate(destination=destination, actor=ACTOR, overlap=timedelta(0)).secret
         assert signing(destination) == [second]
 
 
 def test_a_later_rotation_never_prolongs_an_end(destination: Destination) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        second = secret_rotate(destination=destination, actor=ACTOR, overlap=timedelta(hours=1))
+        second = secret_rotate(destination=destination, actor=ACTOR, overlap=timedelta(hours=1)).secret
         clock.shift(60)
-        third = secret_rotate(destination=destination, actor=ACTOR, overlap=timedelta(hours=24))
+        third = secret_rotate(destination=destination, actor=ACTOR, overlap=timedelta(hours=24)).secret
         assert signing(destination) == [third, second, FIRST]
         clock.move_to(NOON + timedelta(hours=1))
         assert signing(destination) == [third, second]
@@ -78,7 +79,7 @@ def test_no_more_than_five_live_and_the_oldest_go(destination: Destination) -> N
     with time_machine.travel(NOON, tick=False) as clock:
         for _ in range(7):
             clock.shift(1)
-            made.append(secret_rotate(destination=destination, actor=ACTOR))
+            made.append(secret_rotate(destination=destination, actor=ACTOR).secret)
         assert signing(destination) == made[:-6:-1]
     assert Secret.objects.count() == secrets.MOST_LIVE == 5
 
@@ -155,3 +156,32 @@ def test_what_no_key_opens_is_told_and_stops_nothing_else(project: Project, sett
     assert len(signing(sound)) == 1
     secret = Secret.objects.get(destination=sound)
     assert unseal(secret.sealed, purpose="secret", row=secret.pk)
+
+
+def test_a_long_run_tells_how_far_it_is_and_goes_on_where_it_was_stopped(
+    project: Project, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ENCRYPTION_KEYS = (OLD,)
+    both = {"signing": {"schemes": ["v1", "v1a"]}}
+    before = signing(a_destination(project, policy=both))
+    for _ in range(2):
+        a_destination(project)
+    settings.ENCRYPTION_KEYS = (NEW, OLD)
+    monkeypatch.setattr(secrets, "TELL_EVERY", 3)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(seen: int, resealed: int) -> None:
+        raise Stopped(seen, resealed)
+
+    with pytest.raises(Stopped) as caught:
+        secrets.reseal_all(stop)
+    assert caught.value.args == (3, 2)
+    told = StringIO()
+    call_command("rotate_encryption_keys", stdout=StringIO(), stderr=told)
+    assert told.getvalue().splitlines() == ["3 looked at, 0 sealed anew", "6 looked at, 3 sealed anew"]
+    assert all(sealing.is_current(secret.sealed) for secret in Secret.objects.all())
+    settings.ENCRYPTION_KEYS = (NEW,)
+    sealing.unseal.cache_clear()
+    assert sorted(signing(Destination.objects.earliest("pk"))) == sorted(before)  # `v1` and `v1a` alike

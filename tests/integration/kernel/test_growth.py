@@ -13,11 +13,13 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Project
 from apps.deliveries.models import Delivery
+from apps.deliveries.operations.chunks import advance
+from apps.deliveries.operations.services import operation_cancel, operation_create
 from apps.deliveries.states import State
 from apps.destinations.models import Destination
 from apps.events.models import Event
 from apps.kernel.clock import isoformat
-from tests.integration.cast import Caller, a_destination, a_project, caller
+from tests.integration.cast import ACTOR, Caller, a_destination, a_project, caller
 from tests.integration.staff import Person, staff, superuser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database("postgresql")]
@@ -26,6 +28,7 @@ EVENTS = 80_000
 HOT = {"events_event", "deliveries_delivery", "deliveries_attempt"}
 FEW, WALKED = 300, 1_000  # blocks of 8 kB; the second where a page reads a bounded walk
 JOINED = 25_000  # and this where each row of the walk looks up another by its key
+LOOKED_UP = 8  # and these for each row of a chunk, looked up in two tables by its key
 WORDS = ("nothing", "invoice.paid", "acme")
 
 FILL = """
@@ -125,8 +128,11 @@ def api_pages(target: Destination) -> dict[str, int]:
         f"deliveries?destination={destination}&state=dead", f"deliveries?destination={destination}&state=ready",
         f"deliveries?created_after={moment}", f"deliveries?created_before={moment}",
         f"deliveries?created_before={moment}&state=dead&destination={destination}",
+        "deliveries?state=dead&error=timeout", f"deliveries?state=dead&finished_after={moment}",
+        f"deliveries?finished_before={moment}", "deliveries?state=dead&event_type=rare.type&consumer=nobody",
     )  # fmt: skip
-    return dict.fromkeys(few, FEW) | dict.fromkeys(walked, WALKED)
+    joined = ("deliveries?event_type=nothing", f"deliveries?destination={destination}&consumer=nobody")
+    return dict.fromkeys(few, FEW) | dict.fromkeys(walked, WALKED) | dict.fromkeys(joined, JOINED)
 
 
 def both_orders(pages: dict[str, int]) -> dict[str, int]:
@@ -165,4 +171,29 @@ def test_every_list_and_page_reads_little(grown: list[Destination]) -> None:
         for name, query in admin_pages(target, twice=who == "superuser"):
             most = JOINED if name == "deliveries_delivery_changelist" and query.get("q") in WORDS else WALKED
             dear += too_dear(lambda p=person, n=name, q=query: p.get(n, **q), f"{who}, {name} {query}", most)
+    assert not dear, "\n".join(dear)
+
+
+def operations(target: Destination) -> list[tuple[str, dict[str, str]]]:
+    """Each kind, of all and of little, in a project with years behind it."""
+    since, one = {"since": "2000-01-01T00:00:00Z"}, {"destination": target.public_id}
+    chosen = [{}, {"event_type": "rare.type"}, {"event_type": "rare.*"}, {"consumer": "rare"}, one]
+    dead = [("discard", {"error": "timeout"}), *(("recover", parameters) for parameters in chosen)]
+    waiting = [(kind, parameters) for kind in ("retry", "cancel") for parameters in chosen]
+    replayed = [("replay", {**more, **parameters}) for parameters in chosen for more in ({}, one)]
+    return [(kind, {**since, **parameters}) for kind, parameters in (*dead, *waiting, *replayed)]
+
+
+@pytest.mark.timeout(120)
+def test_a_chunk_of_an_operation_reads_little(grown: list[Destination]) -> None:
+    target, dear = grown[3], list[str]()
+    for kind, parameters in operations(target):
+        made = operation_create(project=target.project, kind=kind, parameters=parameters, actor=ACTOR)
+        with CaptureQueriesContext(connection) as captured:
+            done = advance(made.pk)
+        assert done is not None
+        by_key = done.chunk.looked_at * LOOKED_UP
+        dear += [f"{kind} {parameters}: {s}" for n, s in blocks(captured.captured_queries) if n > WALKED + by_key]
+        if not done.chunk.ended:
+            operation_cancel(operation=made, actor=ACTOR)
     assert not dear, "\n".join(dear)

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.services import api_key_create, member_add
 from apps.deliveries.models import Attempt
+from apps.deliveries.operations.services import operation_create
 from apps.deliveries.states import State
 from apps.destinations.services import consumer_create
 from apps.events.services import event_type_create
@@ -48,6 +49,10 @@ def api_key(caller: Caller, n: int) -> object:
     return api_key_create(project=caller.project, name=f"key {n}", actor=ACTOR)
 
 
+def operation(caller: Caller, n: int) -> object:
+    return operation_create(project=caller.project, kind="discard", parameters={}, actor=ACTOR)
+
+
 LISTS: dict[str, Callable[[Caller, int], Any]] = {
     "events": event,
     "event-types": event_type,
@@ -55,6 +60,7 @@ LISTS: dict[str, Callable[[Caller, int], Any]] = {
     "destinations": destination,
     "deliveries": delivery,
     "members": member,
+    "operations": operation,
     "api-keys": api_key,
 }
 

@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from apps.deliveries.payload import webhook_body
+from apps.destinations.kinds import SigningKey
 from apps.destinations.kinds.webhook.signing import format_secret, sign
 from apps.kernel.clock import now
 
@@ -53,7 +54,9 @@ def test_receivers_verify_it_with_any_live_secret() -> None:
     headers = {
         "webhook-id": "evt_01h455vb4pex5vsknk084sn02q",
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secrets, "evt_01h455vb4pex5vsknk084sn02q", timestamp, body),
+        "webhook-signature": sign(
+            [SigningKey("v1", secret) for secret in secrets], "evt_01h455vb4pex5vsknk084sn02q", timestamp, body
+        ),
     }
     for secret in secrets:
         assert Webhook(format_secret(secret)).verify(body, headers)["data"] == {"id": "in_42"}

@@ -18,6 +18,7 @@ TABLE: dict[Edge, tuple[State | None, ...]] = {
     Edge.REJECTED:    (None, X,      None,    None, None),
     Edge.EXHAUSTED:   (None, X,      None,    None, None),
     Edge.CANCELLED:   (C,    C,      None,    None, None),
+    Edge.DISCARDED:   (None, None,   None,    C,    None),
     Edge.REPLAYED:    (None, None,   R,       R,    R),
 }  # fmt: skip
 
@@ -38,7 +39,7 @@ def test_sources_are_the_states_an_edge_leaves(edge: Edge) -> None:
 
 
 def test_final_states_are_left_only_by_people() -> None:
-    assert {edge for state, edge in TRANSITIONS if state in FINAL} == {Edge.REPLAYED}
+    assert {edge for state, edge in TRANSITIONS if state in FINAL} == {Edge.REPLAYED, Edge.DISCARDED}
     assert {state for state, _ in TRANSITIONS} == set(State)  # and no state is a trap
 
 

@@ -6,6 +6,9 @@ import ssl
 
 DNS_FAILED = "dns_failed"
 ADDRESS_REFUSED = "address_refused"
+HOST_REFUSED = "host_refused"
+PORT_REFUSED = "port_refused"
+HTTPS_REQUIRED = "https_required"
 CONNECT_FAILED = "connect_failed"  # refused, unreachable, reset, hung up
 TLS_FAILED = "tls_failed"
 TIMEOUT = "timeout"
@@ -38,8 +41,11 @@ CERTIFICATE_PHRASES = {  # by X509_V_ERR_…, see OpenSSL's X509_STORE_CTX_get_e
 class AttemptFailed(Exception):
     """The attempt is over; `unsent` when not even a connection was made, so that another address may be tried."""
 
-    def __init__(self, code: str, detail: str, *, unsent: bool = False, status_code: int | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str, *, unsent: bool = False, status_code: int | None = None, inner: str = ""
+    ) -> None:
         super().__init__(code, detail)
+        self.inner = inner  # with what only operators may see
         self.code, self.detail, self.unsent, self.status_code = code, detail, unsent, status_code
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from pyreqwest.http import Url
 
-from apps.destinations.egress import EgressPolicy, vet_resolved
+from apps.accounts.egress import EgressRules
+from apps.destinations.egress import EgressPolicy, narrowed, vet_resolved
 from apps.destinations.egress.proxy import parse_proxy
 from apps.destinations.kinds.webhook.config import FIELDS, clean, masked
 from apps.destinations.kinds.webhook.proxy import stand_in
@@ -28,9 +29,9 @@ class WebhookKind:
     def __init__(self, policy: Callable[[], EgressPolicy] = get_policy) -> None:
         self._policy = policy
 
-    def clean(self, config: Mapping[str, Any]) -> dict[str, Any]:
+    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
         """The config as it is stored; raises Invalid. May wait for the DNS, so call it outside a transaction."""
-        policy = self._policy()
+        policy = narrowed(self._policy(), egress)
         cleaned = clean(config, policy)
         for pointer, url in _called(cleaned):
             _vet_resolved(url, policy, pointer)

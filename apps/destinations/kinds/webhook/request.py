@@ -6,6 +6,8 @@ from apps.destinations.kinds.base import Message, Target
 from apps.destinations.kinds.webhook.route import Route
 from apps.destinations.kinds.webhook.signing import sign
 
+HEADER_PREFIX = "webhook-"
+
 
 def head_of(route: Route, target: Target, message: Message) -> bytes:
     """Everything before the body; raises ValueError for what would be read as more than one header."""
@@ -13,10 +15,11 @@ def head_of(route: Route, target: Target, message: Message) -> bytes:
         raise ValueError("a header with control characters")
     timestamp = int(time.time())
     signature = sign(target.secrets, message.id, timestamp, message.body)
+    prefix = signing.header_prefix if (signing := target.policy.signing) else HEADER_PREFIX
     trace = f"traceparent: {message.traceparent}\r\n" if message.traceparent else ""
     more = "".join([f"{name}: {value}\r\n" for name, value in message.headers]) if message.headers else ""
     own = (
-        f"webhook-id: {message.id}\r\nwebhook-timestamp: {timestamp}\r\nwebhook-signature: {signature}\r\n"
+        f"{prefix}id: {message.id}\r\n{prefix}timestamp: {timestamp}\r\n{prefix}signature: {signature}\r\n"
         f"{trace}{more}content-type: {message.content_type}\r\ncontent-length: {len(message.body)}\r\n\r\n"
     )
     return route.head + own.encode("ascii")

@@ -17,7 +17,7 @@ from apps.destinations.kinds.webhook.answer import KEPT, READ_LIMIT
 from apps.destinations.kinds.webhook.auth import OAuth2, authorization, oauth2_of
 from apps.destinations.kinds.webhook.client_tls import ClientTLS, client_tls_of
 from apps.destinations.kinds.webhook.config import faults_in
-from apps.destinations.kinds.webhook.proxy import OperatorsProxy, Via
+from apps.destinations.kinds.webhook.proxy import OperatorsProxy, Via, stand_in
 
 MOST_ROUTES = 16_384  # some 2 kB each
 USER_AGENT = "Trunkline/0.1.0"
@@ -36,7 +36,7 @@ class Route:
     port: int
     is_tls: bool
     head: bytes  # request line and headers, up to those of one attempt
-    literal: Resolution | None  # the verdict, where the host is an address and needs no look-up
+    literal: Resolution | None  # the verdict, where no look-up is needed: of an address, a port, a scheme
     tls: ClientTLS | None = None  # the certificates it has of its own
     oauth: OAuth2 | None = None  # where its tokens come from
     via: Via | None = None  # the proxy in between
@@ -52,36 +52,39 @@ class Route:
 class Routes:
     """The routes used lately, by the value of all that makes them."""
 
-    def __init__(self, policy: EgressPolicy, operators: OperatorsProxy) -> None:
-        self._policy, self._operators = policy, operators
+    def __init__(self, operators: OperatorsProxy) -> None:
+        self._operators = operators
         self._route = lru_cache(MOST_ROUTES)(self._make)
         self.to_token = lru_cache(MOST_ROUTES)(self._make_to_token)
 
-    def to(self, config: Mapping[str, Any]) -> Route:
+    def to(self, config: Mapping[str, Any], policy: EgressPolicy) -> Route:
         """Raises ValueError for what is no http or https URL, and for headers that can't be sent."""
         headers = config.get("headers")
         more = tuple(_frozen(config.get(name)) for name in MORE) if len(config) > 1 + ("headers" in config) else ()
-        return self._route(config["url"], tuple(headers.items()) if headers else (), more)
+        return self._route(config["url"], tuple(headers.items()) if headers else (), more, policy)
 
-    def _make(self, text: str, headers: tuple[tuple[str, str], ...], more: tuple[Any, ...]) -> Route:
+    def _make(
+        self, text: str, headers: tuple[tuple[str, str], ...], more: tuple[Any, ...], policy: EgressPolicy
+    ) -> Route:
         auth, tls, proxy = (_thawed(one) for one in more or NOTHING)
         custom = dict(headers)
         if faults_in(custom):  # a stored config was vetted, but a line break here would be another request
             raise ValueError("headers that can't be sent")
         if value := authorization(auth):
             custom["authorization"] = value
-        return self._to(text, custom, client_tls_of(tls), oauth2_of(auth), proxy)
+        return self._to(text, custom, policy, client_tls_of(tls), oauth2_of(auth), proxy)
 
-    def _make_to_token(self, oauth: OAuth2, own_proxy: Via | None) -> tuple[Route, bytes]:
+    def _make_to_token(self, oauth: OAuth2, own_proxy: Via | None, policy: EgressPolicy) -> tuple[Route, bytes]:
         """The way to the token endpoint, and what is posted there."""
         body = urlencode(oauth.form()).encode("ascii")
         headers = {"accept": "application/json", "content-type": FORM, "content-length": str(len(body))}
-        return self._to(oauth.token_url, headers | oauth.headers(), via=own_proxy, kept=READ_LIMIT), body
+        return self._to(oauth.token_url, headers | oauth.headers(), policy, via=own_proxy, kept=READ_LIMIT), body
 
     def _to(
         self,
         text: str,
         headers: Mapping[str, str],
+        policy: EgressPolicy,
         tls: ClientTLS | None = None,
         oauth: OAuth2 | None = None,
         proxy: str = "",
@@ -100,11 +103,11 @@ class Routes:
             port=port,
             is_tls=url.scheme == "https",
             head=_head(url, headers),
-            literal=None if url.domain else _judged(host.strip("[]"), self._policy),
+            literal=_judged(url, policy),
             tls=tls,
             oauth=oauth,
             via=via,
-            hop=_hop(via, self._policy) if via else None,
+            hop=_hop(via, policy) if via else None,
             kept=kept,
         )
 
@@ -119,9 +122,8 @@ def _distinction(tls: ClientTLS | None, via: Via | None, kept: int) -> str:
 
 
 def _hop(via: Via, policy: EgressPolicy) -> Resolution | None:
-    """The verdict on a proxy whose host is an address; None where it is a name."""
-    domain = Url(f"http://{via.proxy.authority}/").domain
-    return None if domain else _judged(via.proxy.host, ANYWHERE if via.is_operators else policy)
+    """The verdict on a proxy, where no look-up is needed."""
+    return _judged(Url(stand_in(via.proxy)), ANYWHERE if via.is_operators else policy)
 
 
 def _frozen(value: Any) -> Any:
@@ -145,8 +147,12 @@ def _head(url: Url, custom: Mapping[str, str]) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
-@lru_cache(MOST_ROUTES)
-def _judged(address: str, policy: EgressPolicy) -> Resolution:
+def _judged(url: Url, policy: EgressPolicy) -> Resolution | None:
+    if refused := policy.transport_refusal(url.port_or_known_default or 0, is_tls=url.scheme == "https"):
+        return Resolution(error=refused[0], detail=refused[1])
+    if url.domain:
+        return None
+    address = (url.host_str or "").strip("[]")
     if rule := policy.refusal(address):
         return Resolution(error=ADDRESS_REFUSED, detail=f"{address}: {rule}")
     return Resolution((address,))

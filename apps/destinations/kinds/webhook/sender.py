@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from apps.destinations.egress import EgressPolicy, Resolution, Resolver
+from apps.destinations.egress import EgressPolicy, Resolution, Resolver, narrowed
 from apps.destinations.egress.resolver import Lookup, look_up
 from apps.destinations.kinds.base import Message, Outcome, Target
 from apps.destinations.kinds.webhook import tunnel
@@ -41,6 +41,7 @@ class Post(msgspec.Struct, frozen=True):
     """What the steps of an attempt share."""
 
     route: Route
+    policy: EgressPolicy
     head: bytes
     body: bytes
     timeout: float  # seconds for all of it
@@ -75,9 +76,9 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         most_idle: int = MOST_IDLE,
         proxy: OperatorsProxy = NO_PROXY,
     ) -> None:
-        self._resolver = Resolver(policy, lookup=lookup, clock=clock)
-        self._hops = Resolver(ANYWHERE, lookup=lookup, clock=clock)  # to where the operator's own proxy stands
-        self._routes = Routes(policy, proxy)
+        self._policy = policy
+        self._resolver = Resolver(lookup=lookup, clock=clock)
+        self._routes = Routes(proxy)
         self._tokens = Tokens(self._fetch_token, clock=clock)
         self._pool = Pool(most_idle)
 
@@ -89,7 +90,6 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
     ) -> None:
         self._tokens.close()
         self._resolver.close()
-        self._hops.close()
         await self._pool.close()
 
     async def send(self, target: Target, message: Message) -> Outcome:
@@ -100,8 +100,10 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         """
         started = time.monotonic()
         try:
-            route = self._routes.to(target.config)
-            post = Post(route, head_of(route, target, message), message.body, target.timeout, started + target.timeout)
+            policy = self._policy if target.egress is None else narrowed(self._policy, target.egress)
+            route = self._routes.to(target.config, policy)
+            head = head_of(route, target, message)
+            post = Post(route, policy, head, message.body, target.timeout, started + target.timeout)
             answer = await (self._with_token(post, target) if route.oauth else self._exchange(post))
         except AttemptFailed as failure:
             return _failed(failure, started)
@@ -111,7 +113,7 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
 
     def _exchange(self, post: Post) -> Awaitable[Answer]:
         """One request and its answer. No coroutine of its own where the address is known: the hot path."""
-        if known := post.route.literal or self._resolver.known(post.route.host):
+        if known := post.route.literal or self._resolver.known(post.route.host, post.policy):
             return self._to_any(post, _permitted(known))
         return self._looked_up(post)
 
@@ -121,7 +123,7 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
     async def _with_token(self, post: Post, target: Target) -> Answer:
         """With a token; once more with a new one where the receiver does not take it (RFC 6750 3.1)."""
         assert post.route.oauth
-        key = (target.id, post.route.oauth, post.route.via)
+        key = (target.id, post.route.oauth, post.route.via, post.policy)
         token = await self._token(key, post)
         answer = await self._exchange(post.showing(token))
         if answer.status != 401:
@@ -136,15 +138,14 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
             raise AttemptFailed(AUTH_FAILED, failure.detail) from None
 
     async def _fetch_token(self, key: Key) -> Answer:
-        _, oauth, via = key
-        route, body = self._routes.to_token(oauth, None if via and via.is_operators else via)
-        return await self._exchange(
-            Post(route, route.head + b"\r\n", body, TOKEN_TIMEOUT, time.monotonic() + TOKEN_TIMEOUT)
-        )
+        _, oauth, via, policy = key
+        route, body = self._routes.to_token(oauth, None if via and via.is_operators else via, policy)
+        deadline = time.monotonic() + TOKEN_TIMEOUT
+        return await self._exchange(Post(route, policy, route.head + b"\r\n", body, TOKEN_TIMEOUT, deadline))
 
     async def _resolve(self, post: Post) -> Resolution:
-        host = post.route.host
-        return await _in_time(post, partial(self._resolver.resolve, host), "the name server did not answer")
+        step = partial(self._resolver.resolve, post.route.host, post.policy)
+        return await _in_time(post, step, "the name server did not answer")
 
     async def _to_any(self, post: Post, addresses: tuple[str, ...]) -> Answer:
         step = self._through if post.route.via else self._to
@@ -201,12 +202,13 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         """The addresses of the proxy."""
         via = post.route.via
         assert via
-        resolver, host = self._hops if via.is_operators else self._resolver, via.proxy.host
-        found = post.route.hop or resolver.known(host)
+        host, policy = via.proxy.host, ANYWHERE if via.is_operators else post.policy
+        found = post.route.hop or self._resolver.known(host, policy)
         if found is None:
-            found = await _in_time(post, partial(resolver.resolve, host), "the name server did not answer")
+            step = partial(self._resolver.resolve, host, policy)
+            found = await _in_time(post, step, "the name server did not answer")
         if found.error:
-            raise AttemptFailed(PROXY_FAILED, f"proxy {via.proxy.authority}: {found.detail}")
+            raise AttemptFailed(PROXY_FAILED, f"proxy {via.proxy.authority}: {found.detail}", inner=found.inner)
         return found.addresses
 
     async def _over(self, connection: Connection, post: Post) -> Answer:
@@ -219,7 +221,7 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
 
 def _permitted(resolution: Resolution) -> tuple[str, ...]:
     if resolution.error:
-        raise AttemptFailed(resolution.error, resolution.detail)
+        raise AttemptFailed(resolution.error, resolution.detail, inner=resolution.inner)
     return resolution.addresses[:MOST_ADDRESSES]
 
 
@@ -248,6 +250,7 @@ def _failed(failure: AttemptFailed, started: float) -> Outcome:
         status_code=failure.status_code,
         error=failure.code,
         detail=failure.detail,
+        inner=failure.inner,
         duration_ms=_milliseconds_since(started),
     )
 

@@ -1,5 +1,7 @@
 """The one place where this kind touches the framework: the egress policy and the proxy the operator configured."""
 
+from functools import cache
+
 from django.conf import settings
 
 from apps.destinations.egress import EgressPolicy
@@ -8,8 +10,17 @@ from apps.destinations.kinds.webhook.proxy import OperatorsProxy
 
 
 def get_policy() -> EgressPolicy:
-    """The policy in force, from TRUNKLINE_ALLOWED_NETWORKS; read when asked for, not when imported."""
-    return EgressPolicy(tuple(settings.TRUNKLINE_ALLOWED_NETWORKS))
+    """The policy in force, from the environment; read when asked for, not when imported. One object for one value."""
+    return _policy(
+        tuple(settings.TRUNKLINE_ALLOWED_NETWORKS),
+        tuple(settings.TRUNKLINE_DENIED_NETWORKS),
+        tuple(settings.TRUNKLINE_DENIED_HOSTS),
+        frozenset(settings.TRUNKLINE_ALLOWED_PORTS),
+        settings.TRUNKLINE_HTTPS_ONLY,
+    )
+
+
+_policy = cache(EgressPolicy)
 
 
 def get_proxy() -> OperatorsProxy:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from apps.destinations.egress import EgressPolicy
 from apps.destinations.kinds.webhook.answer import Answer
 from apps.destinations.kinds.webhook.auth import TOKEN, OAuth2
 from apps.destinations.kinds.webhook.failures import AUTH_FAILED, AttemptFailed
@@ -25,7 +26,7 @@ ERRORS = frozenset(
     | {"invalid_scope", "invalid_target", "access_denied", "server_error", "temporarily_unavailable"}
 )
 
-type Key = tuple[str, OAuth2, Via | None]  # the destination's id, its credentials, and the way to the endpoint
+type Key = tuple[str, OAuth2, Via | None, EgressPolicy]  # the destination's id, its credentials, how to get there
 
 
 class Token(msgspec.Struct, frozen=True):

@@ -19,10 +19,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
     def handle(self, *, json: bool, **_: Any) -> None:
-        resealed, unreadable = reseal_all()
+        resealed, unreadable = reseal_all(self._tell)
         if json:
             self.stdout.write(jsonlib.dumps({"resealed": resealed, "unreadable": unreadable}))
         else:
             self.stdout.write(f"Sealed anew: {resealed}")
         if unreadable:
             raise CommandError(f"no configured key opens what these hold: {', '.join(unreadable)}")
+
+    def _tell(self, seen: int, resealed: int) -> None:
+        """To standard error, so that standard output stays the result."""
+        self.stderr.write(f"{seen} looked at, {resealed} sealed anew")

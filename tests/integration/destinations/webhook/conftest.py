@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from apps.destinations.egress import EgressPolicy
-from apps.destinations.kinds import Message, Target
+from apps.destinations.kinds import Message, SigningKey, Target
 from apps.destinations.kinds.webhook import WebhookSender
 from tests.receiver import Receiver
 
@@ -41,7 +41,7 @@ class Clock:
 
 
 def target(url: str, *, timeout: float = 10.0, **config: Any) -> Target:
-    return Target("dst_1", {"url": url, "headers": {}, **config}, (SECRET,), timeout)
+    return Target("dst_1", {"url": url, "headers": {}, **config}, (SigningKey("v1", SECRET),), timeout)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

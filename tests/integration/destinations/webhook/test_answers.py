@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+import tracemalloc
 from dataclasses import replace
 
 import pytest
 from standardwebhooks import Webhook
 
+from apps.destinations.kinds import SigningKey
 from apps.destinations.kinds.webhook import WebhookSender
 from apps.destinations.kinds.webhook.route import USER_AGENT
 from apps.destinations.kinds.webhook.signing import format_secret
@@ -30,7 +32,9 @@ async def test_the_request_is_a_standard_webhook(sender: WebhookSender, receiver
 
 async def test_receivers_verify_the_signature(sender: WebhookSender, receiver: Receiver) -> None:
     old, message = b"o" * 24, replace(MESSAGE, body=b'{"type": "invoice.paid"}')
-    await sender.send(replace(target(receiver.url()), secrets=(SECRET, old)), message)
+    await sender.send(
+        replace(target(receiver.url()), secrets=(SigningKey("v1", SECRET), SigningKey("v1", old))), message
+    )
     (request,) = receiver.requests
     for secret in (SECRET, old):
         Webhook(format_secret(secret)).verify(request.body, request.headers)
@@ -106,3 +110,20 @@ async def test_the_whole_attempt_is_timed(sender: WebhookSender, receiver: Recei
     outcome = await sender.send(target(receiver.url("/slow/50")), MESSAGE)
     assert outcome.status_code == 200
     assert 50 <= outcome.duration_ms < 5000
+
+
+@pytest.mark.parametrize("path", ["/bomb", "/bomb-endless"])
+async def test_a_compressed_answer_is_never_unpacked(sender: WebhookSender, receiver: Receiver, path: str) -> None:
+    """What is kept are its first bytes as they came, and what it takes to read them is what any answer takes."""
+    await sender.send(target(receiver.url("/hook")), MESSAGE)
+    tracemalloc.start()
+    try:
+        outcome = await sender.send(target(receiver.url(path)), MESSAGE)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (outcome.status_code, outcome.error) == (200, "")
+    assert outcome.body.startswith(b"\x1f\x8b")
+    assert len(outcome.body) == 1024
+    assert outcome.duration_ms < 5_000
+    assert most < 5_000_000  # the receiver's own part of it, in this process, is the most

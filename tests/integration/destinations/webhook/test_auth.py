@@ -229,7 +229,7 @@ async def test_the_endpoint_is_vetted_like_a_receiver(
     names.answers["login.example"] = answers
     outcome = await sent(sender, receiver, oauth2("https://login.example/token"))
     assert (outcome.error, receiver.requests) == ("auth_failed", [])
-    assert f"login.example resolves to {answers[-1]}" in outcome.detail
+    assert "login.example resolves to a refused address" in outcome.detail
 
 
 async def test_an_endpoint_at_the_receiver_s_own_host_shares_no_connection_with_it(sender: WebhookSender) -> None:

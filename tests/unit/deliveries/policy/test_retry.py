@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.deliveries.policy.retry import DEFAULT_SCHEDULE, JITTER, Decision, decide, jittered
+from apps.deliveries.policy.terms import Terms
 from apps.deliveries.policy.verdict import Verdict
 from apps.deliveries.states import Edge
 
@@ -87,7 +88,7 @@ wishes = st.one_of(st.none(), st.integers(min_value=1, max_value=86_400).map(aft
 @given(st.integers(min_value=0, max_value=20), randoms, schedules, wishes)
 def test_for_any_schedule(failures: int, random: float, schedule: tuple[int, ...], wish: datetime | None) -> None:
     verdict = Verdict(Edge.FAILED, not_before=wish)
-    decision = decide(verdict, failures=failures, now=NOW, random=random, schedule=schedule)
+    decision = decide(verdict, failures=failures, now=NOW, random=random, terms=Terms(waits=schedule))
     if failures >= len(schedule):  # exhausted exactly at the end, and not one failure before
         assert decision == Decision(Edge.EXHAUSTED)
         return
@@ -103,3 +104,36 @@ def test_for_any_schedule(failures: int, random: float, schedule: tuple[int, ...
 def test_jitter_grows_with_the_random_number(seconds: int, one: float, other: float) -> None:
     lower, higher = sorted((one, other))
     assert jittered(seconds, lower) <= jittered(seconds, higher)
+
+
+def test_what_would_be_too_old_is_given_up() -> None:
+    """Measured at the moment the next attempt would be made."""
+    terms = Terms(waits=(10, 10))
+    assert decide(FAILED, failures=0, now=NOW, random=MIDDLE, terms=terms, until=after(10)).due_at == after(10)
+    assert decide(FAILED, failures=0, now=NOW, random=MIDDLE, terms=terms, until=after(9)).edge is Edge.EXHAUSTED
+
+
+def test_a_wish_beyond_the_last_moment_is_cut_to_it() -> None:
+    """One more attempt is better than none."""
+    verdict = Verdict(Edge.FAILED, not_before=after(3_600))
+    decision = decide(verdict, failures=0, now=NOW, random=MIDDLE, terms=Terms(waits=(10,)), until=after(60))
+    assert decision == Decision(Edge.FAILED, after(60))
+
+
+@given(
+    st.integers(0, 120),
+    randoms,
+    st.lists(st.floats(0, 2_592_000), max_size=100).map(tuple),
+    st.floats(0, 1),
+    wishes,
+    st.integers(-1_000_000, 2_592_000).map(after),
+)
+def test_for_any_terms_nothing_is_due_beyond_its_age(
+    failures: int, random: float, waits: tuple[float, ...], jitter: float, wish: datetime | None, until: datetime
+) -> None:
+    verdict, terms = Verdict(Edge.FAILED, not_before=wish), Terms(waits=waits, jitter=jitter)
+    decision = decide(verdict, failures=failures, now=NOW, random=random, terms=terms, until=until)
+    assert decision.edge in {Edge.FAILED, Edge.EXHAUSTED}
+    if decision.due_at is not None:
+        assert failures < len(waits)
+        assert NOW <= decision.due_at <= until

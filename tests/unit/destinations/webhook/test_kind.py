@@ -84,7 +84,7 @@ def test_the_policy_is_the_operator_s(settings: "SettingsWrapper") -> None:
     settings.TRUNKLINE_ALLOWED_NETWORKS = (ip_network("10.0.0.0/8"),)
     assert get_policy().refusal("10.1.2.3") is None
     settings.TRUNKLINE_ALLOWED_NETWORKS = ()
-    assert get_policy().refusal("10.1.2.3") == "private address"
+    assert get_policy().refusal("10.1.2.3") == "private address (RFC 1918)"
     with pytest.raises(Invalid):
         KIND.clean({"url": "http://10.1.2.3/"})
 

@@ -1,0 +1,105 @@
+"""A chunk of events, delivered again or for the first time: to one destination, or to all that want them now."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.deliveries import store
+from apps.deliveries.fan_out import INLINE, fan_out_again
+from apps.deliveries.inserts import DeliveryRow, deliveries_insert
+from apps.deliveries.models import Delivery, FanOut
+from apps.deliveries.operations.reading import EventSeen
+from apps.deliveries.states import Edge
+from apps.deliveries.wakeups import announce
+from apps.destinations.models import Destination
+from apps.destinations.patterns import compile_patterns
+from apps.destinations.selectors import wanting_ids
+from apps.events.models import Event
+from apps.kernel.ids import new_uuid
+
+MOST_FAN_OUTS = 10  # replayed events of a project whose deliveries the engines have yet to make
+
+type Pair = tuple[UUID, UUID]  # an event, and a destination
+
+
+def replay_to(
+    destination: Destination, events: Sequence[EventSeen], *, only_matching: bool, now: datetime
+) -> tuple[int, int]:
+    """How many deliveries were made or are sent again, and how many of the events were taken: all."""
+    key = destination.consumer.key if destination.consumer else None
+    wanted = compile_patterns(destination.event_types) if only_matching else None
+    theirs = [one.pk for one in events if key in {None, one.consumer} and (not wanted or wanted.fullmatch(one.type))]
+    there = held(theirs)
+    return _deliver(destination.project_id, [(pk, destination.pk) for pk in there], now), len(events)
+
+
+def replay_to_all(project_id: UUID, events: Sequence[EventSeen], *, most: int, now: datetime) -> tuple[int, int]:
+    """The same; no more events are taken where there are `most` deliveries, or many are left to the engines already."""
+    there = set(held([one.pk for one in events]))
+    pairs: list[Pair] = []
+    many: list[UUID] = []  # events
+    room, taken = _room(project_id), 0
+    wanting: dict[tuple[str, str], list[UUID]] = {}
+    for one in events:
+        kind = (one.type, one.consumer)
+        if kind not in wanting:
+            wanting[kind] = wanting_ids(project_id, *kind, most=INLINE + 1)
+        is_many = len(wanting[kind]) > INLINE
+        if len(pairs) >= most or (is_many and len(many) >= room):
+            break
+        taken += 1
+        if is_many:
+            many += [one.pk] if one.pk in there else []
+        else:
+            pairs += [(one.pk, destination_id) for destination_id in wanting[kind] if one.pk in there]
+    for event in Event.objects.defer("data", "extensions").filter(pk__in=many).order_by("pk"):
+        fan_out_again(event)
+    return _deliver(project_id, pairs, now) + len(many), taken
+
+
+def _room(project_id: UUID) -> int:
+    """Engines make them oldest event first: those of new events must not have to wait for a whole replay."""
+    waiting = FanOut.objects.filter(project=project_id, replayed=True)[:MOST_FAN_OUTS].count()
+    return MOST_FAN_OUTS - waiting
+
+
+def held(event_ids: Collection[UUID]) -> list[UUID]:
+    """Those of them that are there still; until the transaction's end nobody prunes them."""
+    rows = Event.objects.select_for_update().filter(pk__in=event_ids).order_by("pk")
+    return list(rows.values_list("pk", flat=True))
+
+
+def _deliver(project_id: UUID, pairs: Sequence[Pair], now: datetime) -> int:
+    """Send again what ended, make what there isn't; what waits or is in flight is left to it. How many they are.
+
+    Whoever is ordered gets them in the order of the events.
+    """
+    events, destinations = {event for event, _ in pairs}, {destination for _, destination in pairs}
+    earlier = Delivery.objects.filter(event__in=events, destination__in=destinations)
+    known = _known(earlier, set(pairs)) if pairs else {}
+    keys: dict[UUID, str] = {}
+    if store.ordered_among(destinations):
+        keys = dict(Event.objects.filter(pk__in=events).values_list("pk", "ordering_key"))
+    in_turn = pairs if keys else sorted(pairs, key=known.__contains__)
+    count = 0
+    for is_known, some in groupby(in_turn, key=known.__contains__):
+        if is_known:
+            count += store.replay(Delivery.objects.filter(pk__in=[known[pair] for pair in some]), now=now)
+        else:
+            rows = [_row(project_id, *pair, now) for pair in some]
+            deliveries_insert(rows, keys)
+            count += len(rows)
+    announce(destinations)
+    return count
+
+
+def _known(rows: QuerySet[Delivery], asked: Collection[Pair]) -> dict[Pair, UUID]:
+    found = {(event, one): pk for event, one, pk in rows.values_list("event_id", "destination_id", "pk")}
+    return {pair: pk for pair, pk in found.items() if pair in asked}
+
+
+def _row(project_id: UUID, event_id: UUID, destination_id: UUID, now: datetime) -> DeliveryRow:
+    return DeliveryRow(new_uuid(), project_id, event_id, destination_id, now, now, reason=Edge.REPLAYED.value)

@@ -1,0 +1,75 @@
+"""Breakers' rows: read and written in sets, under their own locks. Only destinations in trouble have one.
+
+A row from before its destination was last paused, resumed or disabled is void: whoever resumes it wants it tried.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.db.models import F
+
+from apps.deliveries.models import Breaker
+from apps.deliveries.policy.breaker import Circuit, Standing
+from apps.destinations.policy import Breaker as Rule
+
+COLUMNS = ("state", "failures", "failing_since", "opened", "retry_at", "closed_at")
+MOST_KNOWN = 10_000  # rows an engine reads at once
+
+
+class Trouble(NamedTuple):
+    """A destination's standing, with its rule."""
+
+    standing: Standing
+    rule: Rule
+
+
+def rule_of(breaker: Mapping[str, Any] | None) -> Rule:
+    """From what a policy has under `breaker`."""
+    return msgspec.convert(breaker or {}, Rule)
+
+
+def troubles() -> dict[UUID, Trouble]:
+    """All of them, by destination."""
+    rows = Breaker.objects.filter(destination__deleted_at=None).exclude(failing_since__lt=F("destination__status_at"))
+    found = rows.values_list("pk", "destination__policy__breaker", *COLUMNS)[:MOST_KNOWN]
+    return {pk: Trouble(_standing(*columns), rule_of(rule)) for pk, rule, *columns in found}
+
+
+def locked(destination_ids: Collection[UUID], *, skip: bool = False) -> dict[UUID, Standing]:
+    """Those that have a row, locked in one order; `skip`: without those that somebody else has locked."""
+    rows = Breaker.objects.select_for_update(skip_locked=skip).filter(pk__in=destination_ids).order_by("pk")
+    return {pk: _standing(*columns) for pk, *columns in rows.values_list("pk", *COLUMNS)}
+
+
+def locked_or_made(destination_ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """The same, with a row for each: two engines that see the first failure at once must count to two."""
+    found = locked(destination_ids)
+    if missing := sorted(set(destination_ids) - set(found)):
+        Breaker.objects.bulk_create([Breaker(pk=pk) for pk in missing], ignore_conflicts=True)
+        found |= locked(missing)
+    return found
+
+
+def write(changed: Mapping[UUID, Standing]) -> None:
+    """Of locked rows: what they are now; those that have nothing to remember go."""
+    gone = [pk for pk, standing in changed.items() if standing.untroubled]
+    kept = [_row(pk, standing) for pk, standing in changed.items() if not standing.untroubled]
+    if gone:
+        Breaker.objects.filter(pk__in=gone).delete()
+    if kept:
+        Breaker.objects.bulk_update(kept, COLUMNS)
+
+
+def _standing(state: str, *columns: Any) -> Standing:
+    return Standing(Circuit(state), *columns)
+
+
+def _row(pk: UUID, standing: Standing) -> Breaker:
+    return Breaker(pk=pk, **{name: getattr(standing, name) for name in COLUMNS})
+
+
+def is_void(standing: Standing, status_at: datetime) -> bool:
+    return standing.failing_since is not None and standing.failing_since < status_at

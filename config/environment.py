@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from apps.destinations.egress.proxy import parse_proxy
 from config import production
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +24,7 @@ SECRETS = {
     "REDIS_URL",
     "TRUNKLINE_ENCRYPTION_KEYS",
     "TRUNKLINE_METRICS_TOKEN",
+    "TRUNKLINE_EGRESS_PROXY",
 }
 
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
@@ -35,6 +37,12 @@ def _split(value: object) -> object:
 
 def _networks(value: object) -> object:
     return [ip_network(str(part)) for part in value] if isinstance(value := _split(value), list) else value
+
+
+def _proxy(value: object) -> object:
+    if isinstance(value, str):
+        parse_proxy(value)
+    return value
 
 
 def _encryption_keys(value: object) -> object:
@@ -104,6 +112,8 @@ class Environment(BaseSettings):
     web_threads: int = Field(default=8, ge=1, le=256)
     trunkline_intake_processes: int = Field(default=0, ge=0, le=64)
     trunkline_allowed_networks: Networks = ()
+    trunkline_egress_proxy: Annotated[SecretStr, BeforeValidator(_proxy)] | None = None
+    trunkline_egress_no_proxy: Words = ()
     trunkline_denied_networks: Networks = ()
     trunkline_denied_hosts: Hosts = ()
     trunkline_allowed_ports: Ports = ()

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from apps.audit.services import Actor
 from apps.destinations.admin_forms import DestinationForm, RotationForm
+from apps.destinations.admin_receiver import RECEIVER_FIELDS
 from apps.destinations.models import Consumer, Destination, Secret, Status
 from apps.destinations.secrets import secret_rotate
 from apps.destinations.selectors import public_key
@@ -152,7 +153,7 @@ class DestinationAdmin(MoreSections, ScopedAdmin[Destination], ServiceTransactio
     actions_row = actions_detail = ("pause", "resume", "rotate_secret")
 
     def get_fields(self, request: HttpRequest, obj: Destination | None = None) -> tuple[str, ...]:
-        asked = ("project", "kind", "name", "url", "headers", "event_types", "consumer_key")
+        asked = ("project", "kind", "name", "url", "headers", *RECEIVER_FIELDS, "event_types", "consumer_key")
         return ("public", "status_badge", "reason", *asked[:-1], "consumer", "its_deliveries") if obj else asked
 
     def get_inlines(self, request: HttpRequest, obj: Destination | None) -> tuple[type[SecretInline], ...]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from apps.destinations.admin_receiver import ReceiverForm
 from apps.destinations.kinds import all_kinds, kind_named
 from apps.destinations.models import Destination
 from apps.destinations.patterns import is_pattern
@@ -19,7 +20,7 @@ MOST_PATTERNS = 100
 HOUR = timedelta(hours=1)
 
 
-class DestinationForm(forms.ModelForm[Destination]):
+class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
     """Project, kind and consumer are for good; the rest can be changed."""
 
     kind = forms.ChoiceField(choices=lambda: [(name, kind.title) for name, kind in all_kinds().items()], widget=Select)
@@ -54,7 +55,9 @@ class DestinationForm(forms.ModelForm[Destination]):
             self._show(self.instance)
 
     def _show(self, destination: Destination) -> None:
-        shown = {"event_types": "\n".join(destination.event_types), **_shown_config(destination)}
+        public = _public(destination)
+        shown = {"event_types": "\n".join(destination.event_types), **_shown_config(public)}
+        self.show_receiver(public)
         for name, value in shown.items():
             if name in self.fields:
                 self.initial[name] = value
@@ -78,7 +81,8 @@ class DestinationForm(forms.ModelForm[Destination]):
 
     def config(self) -> dict[str, Any]:
         """The kind's settings as far as they were changed."""
-        return {name: self.cleaned_data[name] for name in ("url", "headers") if self._changed(name)}
+        changed = {name: self.cleaned_data[name] for name in ("url", "headers") if self._changed(name)}
+        return {**changed, **self.receiver()}
 
     def common(self) -> dict[str, Any]:
         """What all kinds have: as far as it was changed, or, of a new one, everything."""
@@ -91,10 +95,15 @@ class DestinationForm(forms.ModelForm[Destination]):
         return before != after
 
 
-def _shown_config(destination: Destination) -> dict[str, str]:
+def _public(destination: Destination) -> dict[str, Any]:
     try:
-        public = kind_named(destination.kind).public(config_of(destination))
+        return kind_named(destination.kind).public(config_of(destination))
     except (Unsealable, KeyError):
+        return {}
+
+
+def _shown_config(public: dict[str, Any]) -> dict[str, str]:
+    if not public:
         return {}
     headers = public.get("headers") or {}
     return {"url": str(public.get("url", "")), "headers": "\n".join(f"{k}: {v}" for k, v in headers.items())}

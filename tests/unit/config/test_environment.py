@@ -73,6 +73,8 @@ WRONG = [
     ("TRUNKLINE_LEASE_SECONDS", "29", "greater than or equal to 30"),
     ("TRUNKLINE_ALLOWED_NETWORKS", "10.0.0.1/8", "has host bits set"),
     ("TRUNKLINE_ALLOWED_NETWORKS", "everything", "does not appear to be"),
+    ("TRUNKLINE_EGRESS_PROXY", "https://proxy.example:3128", "must start with http://"),
+    ("TRUNKLINE_EGRESS_PROXY", "http://proxy.example", "must have a host and a port"),
     ("TRUNKLINE_ENCRYPTION_KEYS", "a:c2hvcnQ=", "32 bytes"),
     ("TRUNKLINE_ENCRYPTION_KEYS", "a:not base64!", "32 bytes"),
     ("TRUNKLINE_ENCRYPTION_KEYS", KEY, "`id:base64`"),
@@ -116,7 +118,8 @@ def test_the_text_of_the_error_has_a_line_for_each() -> None:
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_every_secret_may_come_as_a_file(name: str, tmp_path: Path) -> None:
-    value = f"a:{KEY}" if name == "TRUNKLINE_ENCRYPTION_KEYS" else "redis://cache"
+    special = {"TRUNKLINE_ENCRYPTION_KEYS": f"a:{KEY}", "TRUNKLINE_EGRESS_PROXY": "http://me:pass@10.0.0.1:3128"}
+    value = special.get(name, "redis://cache")
     (tmp_path / "secret").write_text(f"{value}\n")
     assert read({f"{name}_FILE": str(tmp_path / "secret")}) == read({name: value})
 

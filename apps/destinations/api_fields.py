@@ -11,6 +11,8 @@ from apps.destinations.kinds.webhook.signing import parse_secret
 from apps.destinations.models import Destination, Ordering
 from apps.destinations.patterns import is_pattern
 from apps.destinations.policy import policy_schema
+from apps.destinations.routing.filters import LONGEST
+from apps.destinations.routing.transforms import LONGEST_PATH, LONGEST_TEMPLATE
 from apps.destinations.sealing import Unsealable
 from apps.destinations.selectors import config_of
 from apps.kernel.errors import Fault, Invalid
@@ -18,6 +20,17 @@ from apps.kernel.serializers import PublicIdField, StrictSerializer
 
 MOST_PATTERNS = 100
 CONSUMER_KEY = r"^[^\x00-\x1f\x7f]+$"  # anything the producer likes, but control characters
+TRANSFORM_SCHEMA = {
+    "type": ["object", "null"],
+    "description": "What becomes of an event's data on its way: by a JMESPath expression or by a Jinja2 template.",
+    "properties": {
+        "jmespath": {"type": "string", "maxLength": LONGEST_PATH, "description": "over the data; gives the new data"},
+        "template": {"type": "string", "maxLength": LONGEST_TEMPLATE, "description": "over `event`; gives JSON"},
+        "raw": {"type": "boolean", "description": "the result is the whole body"},
+        "content_type": {"type": "string", "description": "of a raw body that is no JSON"},
+    },
+    "additionalProperties": False,
+}
 EXAMPLE = {"kind": "webhook", "url": "https://example.com/hooks", "event_types": ["invoice.*"], "consumer": "acme"}
 
 
@@ -58,6 +71,14 @@ class PolicyField(serializers.JSONField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field(TRANSFORM_SCHEMA)
+class TransformField(serializers.JSONField):
+    """What becomes of the data on its way; the shape is judged by who stores it, and null is none."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value or None
+
+
 @extend_schema_serializer(examples=[OpenApiExample("A webhook", EXAMPLE, request_only=True)])
 class DestinationSerializer(StrictSerializer):
     id = PublicIdField("dst", read_only=True)
@@ -73,6 +94,15 @@ class DestinationSerializer(StrictSerializer):
         Ordering.choices, required=False, help_text="per_key: events of one ordering_key strictly one after the other"
     )
     policy = PolicyField(required=False, help_text="how to deliver; null takes a field out again")
+    filter = serializers.CharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=LONGEST,
+        trim_whitespace=True,
+        help_text="CEL over the event: only events for which it is true are delivered; null or empty for all",
+    )
+    transform = TransformField(required=False, allow_null=True)
     secret = serializers.CharField(required=False, write_only=True, help_text="your own signing secret, `whsec_…`")
     status = serializers.CharField(read_only=True)
     status_reason = serializers.CharField(read_only=True)
@@ -80,8 +110,14 @@ class DestinationSerializer(StrictSerializer):
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Null takes filter and transform out, as an empty one does."""
+        empty = {"filter": "", "transform": {}}
+        return {name: empty.get(name) if value is None and name in empty else value for name, value in attrs.items()}
+
     def to_representation(self, instance: Destination) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
+        shown["filter"] = instance.filter or None
         shown["consumer"] = instance.consumer.key if instance.consumer else None
         return {**shown, **_public_config(instance)}
 
@@ -106,5 +142,5 @@ class NewDestinationSerializer(DestinationSerializer):
 
 _FIXED = "can't be changed; make another destination"
 FIXED = {"kind": _FIXED, "consumer": _FIXED, "ordering": _FIXED, "secret": "use …/rotate-secret"}
-CHANGEABLE = ("name", "event_types", "policy")
+CHANGEABLE = ("name", "event_types", "policy", "filter", "transform")
 COMMON = frozenset(DestinationSerializer().fields)

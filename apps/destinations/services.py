@@ -1,7 +1,7 @@
 """Writes of consumers and destinations. Secrets have their own page, secrets.py."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,8 @@ from apps.audit.services import SYSTEM, Actor, audit_record
 from apps.destinations.kinds import kind_named
 from apps.destinations.models import Consumer, Destination, Ordering, Status
 from apps.destinations.policy import changed_policy
+from apps.destinations.routing.filters import check_filter
+from apps.destinations.routing.transforms import check_transform
 from apps.destinations.sealing import seal
 from apps.destinations.secrets import secret_add
 from apps.destinations.selectors import config_of, consumer_named
@@ -20,7 +22,7 @@ from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
 from apps.kernel.ids import new_uuid
 
-CHANGEABLE = ("sealed_config", "summary", "event_types", "name", "policy")
+CHANGEABLE = ("sealed_config", "summary", "event_types", "name", "policy", "filter", "transform")
 
 
 @transaction.atomic
@@ -65,19 +67,24 @@ def destination_create(
     secret: bytes | None = None,
     policy: Mapping[str, Any] | None = None,
     ordering: str = Ordering.NONE,
+    filter: str | None = None,
+    transform: Mapping[str, Any] | None = None,
 ) -> tuple[Destination, str]:
     """The destination and its signing secret's text. An unknown consumer key makes that consumer."""
     kept = changed_policy({}, policy or {})
+    routing = _routing(filter=filter or "", transform=transform or {})
     clean = kind_named(kind).clean(config)  # may ask the DNS: before the transaction
     with transaction.atomic():
         project_touch(project)
         destination = Destination(id=new_uuid(), project=project, kind=kind, name=name, event_types=list(event_types))
         destination.policy, destination.ordering = kept, ordering
+        _set(destination, routing)
         destination.consumer = _consumer_for(project, consumer, actor)
         _configure(destination, clean)
         destination.save(force_insert=True)
         text = secret_add(destination, secret)
-        _audit(destination, "destination.created", actor, {"to": destination.summary, "event_types": event_types})
+        changes = {"to": destination.summary, "event_types": event_types, **_told(routing)}
+        _audit(destination, "destination.created", actor, changes)
     return destination, text
 
 
@@ -89,11 +96,14 @@ def destination_change(
     event_types: Sequence[str] | None = None,
     name: str | None = None,
     policy: Mapping[str, Any] | None = None,
+    filter: str | None = None,
+    transform: Mapping[str, Any] | None = None,
 ) -> Destination:
-    """Change what is given; `config` and `policy` hold the fields to replace.
+    """Change what is given; `config` and `policy` hold the fields to replace, an empty filter or transform is none.
 
     Raises NotFound where it was deleted meanwhile.
     """
+    routing = _routing(filter=filter, transform=transform)
     clean = _changed(destination, config) if config else None  # may ask the DNS: before the transaction
     with transaction.atomic():
         current = _locked(destination)
@@ -107,11 +117,28 @@ def destination_change(
             current.name = name
         if policy is not None:
             current.policy = changed_policy(current.policy, policy)
+        _set(current, routing)
         current.updated_at = now()
         current.save(update_fields=[*CHANGEABLE, "updated_at"])
-        changes = {"to": current.summary, "event_types": current.event_types}
+        changes = {"to": current.summary, "event_types": current.event_types, **_told(routing)}
         _audit(current, "destination.changed", actor, changes)
     return current
+
+
+def _routing(**given: Any) -> dict[str, Any]:
+    """What is given of filter and transform as it is stored. Starts a process: before the transaction."""
+    checks: Mapping[str, Callable[[Any], Any]] = {"filter": check_filter, "transform": check_transform}
+    return {name: checks[name](value) for name, value in given.items() if value is not None}
+
+
+def _told(routing: Mapping[str, Any]) -> dict[str, Any]:
+    """For the audit: a transformation may be long."""
+    return {name: value if name == "filter" else sorted(value) for name, value in routing.items()}
+
+
+def _set(destination: Destination, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(destination, name, value)
 
 
 def _locked(destination: Destination) -> Destination:

@@ -1,6 +1,6 @@
 """A submission held against its project: refused, or a candidate with the rows it would become. Nothing is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from apps.accounts.models import Project
@@ -20,6 +20,8 @@ class Candidate:
     event: EventRow
     destination_ids: list[UUID]
     key: KeyClaim | None
+    undecided: bool = False  # whether others may want it: the engines see to their filters
+    failed_filters: list[UUID] = field(default_factory=list)  # of destinations that don't get it for that
 
 
 type Draft = Candidate | Problem
@@ -34,8 +36,9 @@ def draft(project: Project, catalog: Catalog, submission: Submission | Problem) 
     except Invalid as problem:
         return problem
     event = _event(project.pk, submission, version)
-    wanting = catalog.destinations_for(submission.type, submission.consumer)
-    return Candidate(event, wanting, _key(project.pk, submission, event.id))
+    found = catalog.matched(event)
+    key = _key(project.pk, submission, event.id)
+    return Candidate(event, found.wanting, key, found.undecided, found.failed)
 
 
 def _event(project_id: UUID, submission: Submission, version: int | None) -> EventRow:

@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 from apps.accounts.api import ApiKeyViewSet, MemberViewSet
 from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, EventDeliveriesViewSet
+from apps.deliveries.preview_api import PreviewViewSet
 from apps.destinations.api import ConsumerViewSet, DestinationViewSet
 from apps.events.api import EventTypeViewSet, EventViewSet
 from apps.intake.api import BatchPublishing, Publishing
@@ -41,6 +42,8 @@ api: list[URLPattern | URLResolver] = [
     path("consumers", ConsumerViewSet.as_view(LIST)),
     path("consumers/<pk>", ConsumerViewSet.as_view(ITEM)),
     path("destinations", DestinationViewSet.as_view(LIST)),
+    path("destinations/preview", PreviewViewSet.as_view({"post": "preview_any"})),
+    path("destinations/<pk>/preview", PreviewViewSet.as_view({"post": "preview"})),
     path("destinations/<pk>", DestinationViewSet.as_view(ITEM)),
     path("destinations/<pk>/rotate-secret", DestinationViewSet.as_view({"post": "rotate_secret"})),
     path("destinations/<pk>/pause", DestinationViewSet.as_view({"post": "pause"})),

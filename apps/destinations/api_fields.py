@@ -12,7 +12,7 @@ from apps.destinations.models import Destination, Ordering
 from apps.destinations.patterns import is_pattern
 from apps.destinations.policy import policy_schema
 from apps.destinations.routing.filters import LONGEST
-from apps.destinations.routing.transforms import LONGEST_PATH, LONGEST_TEMPLATE
+from apps.destinations.routing.transforms import TRANSFORM_SCHEMA
 from apps.destinations.sealing import Unsealable
 from apps.destinations.selectors import config_of
 from apps.kernel.errors import Fault, Invalid
@@ -20,17 +20,6 @@ from apps.kernel.serializers import PublicIdField, StrictSerializer
 
 MOST_PATTERNS = 100
 CONSUMER_KEY = r"^[^\x00-\x1f\x7f]+$"  # anything the producer likes, but control characters
-TRANSFORM_SCHEMA = {
-    "type": ["object", "null"],
-    "description": "What becomes of an event's data on its way: by a JMESPath expression or by a Jinja2 template.",
-    "properties": {
-        "jmespath": {"type": "string", "maxLength": LONGEST_PATH, "description": "over the data; gives the new data"},
-        "template": {"type": "string", "maxLength": LONGEST_TEMPLATE, "description": "over `event`; gives JSON"},
-        "raw": {"type": "boolean", "description": "the result is the whole body"},
-        "content_type": {"type": "string", "description": "of a raw body that is no JSON"},
-    },
-    "additionalProperties": False,
-}
 EXAMPLE = {"kind": "webhook", "url": "https://example.com/hooks", "event_types": ["invoice.*"], "consumer": "acme"}
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import Project
-from apps.destinations.models import Consumer, Destination, Secret, Status
+from apps.destinations.models import Consumer, Destination, Ordering, Secret, Status
 from apps.destinations.routing.matching import AT_ONCE, InlineJudge, Matched, Subscription, matched, subscription
 from apps.destinations.routing.subject import EventLike, Subject
 from apps.destinations.sealing import unseal
@@ -19,7 +19,7 @@ from apps.kernel.ids import InvalidId, decode
 
 CHUNK = 1_000  # subscriptions read at once where they may be very many
 
-type SubscriptionRow = tuple[UUID, str, list[str], str]  # destination, its consumer's key or "", patterns, filter
+type SubscriptionRow = tuple[UUID, str, list[str], str, bool]  # id, its consumer's key or "", patterns, filter, ordered
 
 
 def consumers(project: Project) -> QuerySet[Consumer]:
@@ -51,8 +51,8 @@ def subscription_rows(project_id: UUID) -> list[SubscriptionRow]:
 
 
 def _rows(found: QuerySet[Destination]) -> list[SubscriptionRow]:
-    rows = found.values_list("pk", "consumer__key", "event_types", "filter")
-    return [(pk, key or "", patterns, filter) for pk, key, patterns, filter in rows]
+    rows = found.values_list("pk", "consumer__key", "event_types", "filter", "ordering")
+    return [(pk, key or "", patterns, text, ordering == Ordering.PER_KEY) for pk, key, patterns, text, ordering in rows]
 
 
 def subscriptions_after(

@@ -1,7 +1,7 @@
 """Writes of consumers and destinations. Secrets have their own page, secrets.py."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -72,7 +72,7 @@ def destination_create(
 ) -> tuple[Destination, str]:
     """The destination and its signing secret's text. An unknown consumer key makes that consumer."""
     kept = changed_policy({}, policy or {})
-    routing = _routing(filter=filter or "", transform=transform or {})
+    routing = _routing(ordering, filter=filter or "", transform=transform or {})
     clean = kind_named(kind).clean(config)  # may ask the DNS: before the transaction
     with transaction.atomic():
         project_touch(project)
@@ -103,7 +103,7 @@ def destination_change(
 
     Raises NotFound where it was deleted meanwhile.
     """
-    routing = _routing(filter=filter, transform=transform)
+    routing = _routing(destination.ordering, filter=filter, transform=transform)
     clean = _changed(destination, config) if config else None  # may ask the DNS: before the transaction
     with transaction.atomic():
         current = _locked(destination)
@@ -125,10 +125,14 @@ def destination_change(
     return current
 
 
-def _routing(**given: Any) -> dict[str, Any]:
-    """What is given of filter and transform as it is stored. Starts a process: before the transaction."""
-    checks: Mapping[str, Callable[[Any], Any]] = {"filter": check_filter, "transform": check_transform}
-    return {name: checks[name](value) for name, value in given.items() if value is not None}
+def _routing(ordering: str, *, filter: str | None, transform: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What is given of the two as it is stored. Starts a process: before the transaction."""
+    checked: dict[str, Any] = {}
+    if filter is not None:
+        checked["filter"] = check_filter(filter, is_ordered=ordering == Ordering.PER_KEY)
+    if transform is not None:
+        checked["transform"] = check_transform(transform)
+    return checked
 
 
 def _told(routing: Mapping[str, Any]) -> dict[str, Any]:

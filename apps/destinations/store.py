@@ -13,6 +13,7 @@ from django.db import connection
 from apps.destinations.kinds import Target
 from apps.destinations.models import Destination
 from apps.destinations.policy import Policy
+from apps.destinations.routing.transforms import stored_transform
 from apps.destinations.sealing import unseal
 from apps.destinations.selectors import live_secrets
 from apps.kernel.clock import now
@@ -88,4 +89,5 @@ def opened(destination_id: UUID, sealed: SealedTarget) -> Target:
     config = json.loads(unseal(sealed.config, purpose="config", row=destination_id))
     keys = tuple(unseal(text, purpose="secret", row=secret_id) for secret_id, _, text in sealed.secrets)
     policy = msgspec.json.decode(sealed.settings.policy, type=Policy)
-    return Target(id=encode("dst", destination_id), config=config, secrets=keys, policy=policy)
+    transform = stored_transform(sealed.settings.transform)
+    return Target(id=encode("dst", destination_id), config=config, secrets=keys, policy=policy, transform=transform)

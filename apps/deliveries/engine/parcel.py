@@ -51,7 +51,7 @@ def pack(rows: Iterable[Claimed]) -> list[Parcel]:
     sealed = sealed_targets({row.destination_id for row in claimed})
     targets = {pk: (one.kind, _target(pk, one)) for pk, one in sealed.items()}
     formats = _formats(targets)
-    shown = _attributes(claimed, formats)
+    shown = _attributes(claimed, targets)
     messages: dict[object, Message | None] = {}
     parcels = []
     for row in claimed:
@@ -72,12 +72,19 @@ def _formats(targets: Mapping[UUID, tuple[str, Target | Obstacle]]) -> dict[UUID
     }
 
 
-def _attributes(claimed: Sequence[Claimed], formats: Mapping[UUID, PayloadFormat]) -> dict[UUID, Attributes]:
+def _attributes(
+    claimed: Sequence[Claimed], targets: Mapping[UUID, tuple[str, Target | Obstacle]]
+) -> dict[UUID, Attributes]:
     """By event, for those that need them: the claim itself leaves them where they are."""
-    if not formats:
+    showing = {pk for pk, (_, target) in targets.items() if isinstance(target, Target) and _shows_all(target)}
+    if not showing:
         return {}
-    wanted = {row.event_id for row in claimed if formats.get(row.destination_id) in WITH_ATTRIBUTES}
+    wanted = {row.event_id for row in claimed if row.destination_id in showing}
     return {pk: Attributes(*values) for pk, values in attributes_of(wanted).items()} if wanted else {}
+
+
+def _shows_all(target: Target) -> bool:
+    return target.transform is not None or target.policy.payload_format in WITH_ATTRIBUTES
 
 
 def _message(row: Claimed, form: PayloadFormat, shown: Mapping[UUID, Attributes]) -> Message | None:

@@ -10,18 +10,20 @@ from uuid import UUID
 import msgspec
 
 from apps.destinations.policy import Policy
+from apps.destinations.routing.jobs import Transform
 
 JSON = "application/json"
 
 
 class Attributes(msgspec.Struct, frozen=True, gc=False):
-    """What only a CloudEvent shows of an event; empty where it has none."""
+    """What only a CloudEvent or a transformation shows of an event; empty where it has none."""
 
     source: str = ""
     subject: str = ""
     ordering_key: str = ""
     schema_version: int | None = None
     extensions: Mapping[str, str] = {}
+    consumer: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):  # made for each event, at a tenth of a dataclass's price
@@ -63,6 +65,7 @@ class Target:
     secrets: tuple[bytes, ...] = field(repr=False, default=())  # every live one, newest first
     timeout: float = 15.0  # seconds for the whole attempt: resolve, connect, send, read
     policy: Policy = field(default_factory=Policy)
+    transform: Transform | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # made for each attempt, at a tenth of a dataclass's price

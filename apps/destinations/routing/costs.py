@@ -44,6 +44,11 @@ class Outline:
     elements: int = 1  # of lists in the text itself
     is_bounded: bool = True
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it takes no longer, whatever the data, than to read these once or a few times."""
+        return self.is_bounded and not self.macros and not self.searches and self.looks <= 20
+
     def most(self, subject: Subject) -> int:
         """Nanoseconds over this event, at most; UNBOUNDED where that can't be said."""
         if not self.is_bounded:

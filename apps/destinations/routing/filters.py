@@ -94,12 +94,18 @@ def variables_of(subject: Subject) -> Mapping[str, Any]:
     return subject.variables
 
 
-def check_filter(text: str, *, pointer: str = "/filter") -> str:
-    """The text as it is stored; raises Invalid with a fault that says where."""
+def check_filter(text: str, *, pointer: str = "/filter", is_ordered: bool = False) -> str:
+    """The text as it is stored; raises Invalid with a fault that says where.
+
+    Of an ordered destination it must be plain: it is evaluated as the event comes in, since what is left for later
+    would come out of its order.
+    """
     text = text.strip()
     if text:
         try:
             _compiled(text)
+            if is_ordered and not outline(text).is_plain:
+                raise _refused("is too much for an ordered destination, where loops, + and contains are not taken")
         except Invalid as problem:
             raise Invalid(problem.detail, faults=[fault.under(pointer) for fault in problem.faults]) from None
     return text

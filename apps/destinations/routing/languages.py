@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 import jmespath  # type: ignore[import-untyped]
-import msgspec
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -19,10 +18,9 @@ from jmespath.functions import Functions  # type: ignore[import-untyped]
 from apps.destinations.routing.jobs import Facts, Transform
 from apps.kernel.clock import isoformat
 from apps.kernel.errors import Malformed
-from apps.kernel.strict_json import check, decode
+from apps.kernel.strict_json import check, decode, encode
 
 GLOBALS = ("range", "dict", "cycler", "joiner", "namespace")  # without lipsum, which is chance
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 type Program = Callable[[Facts], bytes]
 
 
@@ -75,7 +73,7 @@ def _called(node: Any) -> Iterable[str]:
 
 def _searched(path: Any, facts: Facts) -> bytes:
     try:
-        return _encode(path.search(decode(facts.data)))
+        return encode(path.search(decode(facts.data)))
     except (JMESPathError, TypeError, ValueError) as error:
         raise Unusable(_one_line(str(error))) from None
 

@@ -25,6 +25,7 @@ class Subscription:
     consumer: str  # empty: wants the events of all consumers
     patterns: Pattern[str]
     filter: Filter | None = None
+    is_ordered: bool = False  # what is left for later would come out of its order
 
     def wants(self, event_type: str, consumer: str) -> bool:
         """As far as can be said without the event's content."""
@@ -34,9 +35,12 @@ class Subscription:
         return not self.consumer or self.consumer == consumer
 
 
-def subscription(destination_id: UUID, consumer: str, patterns: Iterable[str], filter: str) -> Subscription:
+def subscription(
+    destination_id: UUID, consumer: str, patterns: Iterable[str], filter: str, is_ordered: bool = False
+) -> Subscription:
     """From a row's values."""
-    return Subscription(destination_id, consumer, compile_patterns(patterns), filter_of(filter) if filter else None)
+    judged_by = filter_of(filter) if filter else None
+    return Subscription(destination_id, consumer, compile_patterns(patterns), judged_by, is_ordered)
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class Matched:
 
     def add(self, one: "Subscription", judge: "Judging | None") -> None:
         """One that wants events of the type and consumer: does it want this one?"""
-        holds, error = judge.verdict(one.filter) if one.filter and judge else (True, "")
+        holds, error = judge.verdict(one.filter, at_once=one.is_ordered) if one.filter and judge else (True, "")
         if holds:
             self.wanting.append(one.destination_id)
         elif holds is None:
@@ -61,7 +65,7 @@ class Matched:
 class Judging(Protocol):
     """Evaluates filters over one event."""
 
-    def verdict(self, one: Filter) -> Verdict: ...
+    def verdict(self, one: Filter, *, at_once: bool = False) -> Verdict: ...
 
 
 def matched(candidates: Iterable[Subscription], judge: Judging) -> Matched:
@@ -80,7 +84,11 @@ class InlineJudge:
         self._known: dict[Filter, Verdict] = {}
         self._activation: object = None
 
-    def verdict(self, one: Filter) -> Verdict:
+    def verdict(self, one: Filter, *, at_once: bool = False) -> Verdict:
+        """With `at_once` it is evaluated whatever it takes: see `check_filter` for what such filters may hold."""
+        if at_once:
+            one.compile()
+            return self._evaluated(one)
         if one not in self._known:
             self._known[one] = self._judged(one)
         return self._known[one]
@@ -91,6 +99,9 @@ class InlineJudge:
         if cost > self._left:
             return Verdict(None)
         self._left -= cost
+        return self._evaluated(one)
+
+    def _evaluated(self, one: Filter) -> Verdict:
         try:
             self._activation = self._activation or activation_of(self._subject)
         except ValueError:
@@ -101,7 +112,7 @@ class InlineJudge:
 class BlindJudge:
     """For an event that is gone: nobody can say what it held."""
 
-    def verdict(self, one: Filter) -> Verdict:
+    def verdict(self, one: Filter, *, at_once: bool = False) -> Verdict:
         return Verdict(holds=False, error="the event is gone")
 
 
@@ -112,7 +123,7 @@ class PatientJudge:
         self._subject, self._by = subject, by
         self._known: dict[Filter, Verdict] = {}
 
-    def verdict(self, one: Filter) -> Verdict:
+    def verdict(self, one: Filter, *, at_once: bool = False) -> Verdict:
         if one not in self._known:
             one.compile()
             here = InlineJudge(self._subject, AT_ONCE).verdict(one)

@@ -17,6 +17,18 @@ LONGEST_PATH, LONGEST_TEMPLATE = 4_000, 20_000  # characters
 _CONTENT_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+(; ?charset=utf-8)?")
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 
+TRANSFORM_SCHEMA = {
+    "type": ["object", "null"],
+    "description": "What becomes of an event's data on its way: by a JMESPath expression or by a Jinja2 template.",
+    "properties": {
+        "jmespath": {"type": "string", "maxLength": LONGEST_PATH, "description": "over the data; gives the new data"},
+        "template": {"type": "string", "maxLength": LONGEST_TEMPLATE, "description": "over `event`; gives JSON"},
+        "raw": {"type": "boolean", "description": "the result is the whole body"},
+        "content_type": {"type": "string", "description": "of a raw body that is no JSON"},
+    },
+    "additionalProperties": False,
+}
+
 
 class TransformFailed(Exception):
     """There is no result for this event; the text is for people."""

@@ -163,4 +163,5 @@ class Workers:
         self._fill()
 
 
-workers = Workers(2)  # of this process
+WORKERS = 2
+workers = Workers(WORKERS)  # of this process

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -41,7 +42,9 @@ def sent(owner: Caller, receiver: Receiver, **fields: Any) -> Received:
     a_delivery(event_of(owner.project), destination)
     run_until(attempted(1))
     [request] = receiver.requests
-    Webhook(secret).verify(request.body, request.headers)
+    sent_at = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
+    signature = Webhook(secret).sign(request.headers["webhook-id"], sent_at, request.body.decode())
+    assert request.headers["webhook-signature"] == signature
     return request
 
 

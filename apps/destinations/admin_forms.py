@@ -115,7 +115,10 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
         """What all kinds have: as far as it was changed, or, of a new one, everything."""
         every = self.instance._state.adding
         changed = {n: self.cleaned_data[n] for n in ("name", "event_types") if every or self._changed(n)}
-        before = {"filter": self.instance.filter, "transform": self.instance.transform}
+        before = {
+            "filter": self.initial.get("filter") or "",
+            "transform": json.loads(self.initial.get("transform") or "{}"),
+        }
         return changed | {n: self.cleaned_data[n] for n in before if self.cleaned_data[n] != before[n]}
 
     def _changed(self, name: str) -> bool:

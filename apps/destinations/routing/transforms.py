@@ -11,7 +11,7 @@ from apps.kernel import errors
 from apps.kernel.errors import Fault, Invalid
 
 CPU = 0.25  # seconds for one event
-CHECK_CPU = 1.0  # to compile it, which is done each time a worker is new to it
+CHECK_CPU = 0.5  # to compile it, which is done each time a worker is new to it
 LARGEST = 1_000_000  # bytes of data that are transformed, and of the result
 LONGEST_PATH, LONGEST_TEMPLATE = 4_000, 20_000  # characters
 _CONTENT_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+(; ?charset=utf-8)?")

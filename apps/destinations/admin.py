@@ -153,7 +153,8 @@ class DestinationAdmin(MoreSections, ScopedAdmin[Destination], ServiceTransactio
     actions_row = actions_detail = ("pause", "resume", "rotate_secret")
 
     def get_fields(self, request: HttpRequest, obj: Destination | None = None) -> tuple[str, ...]:
-        asked = ("project", "kind", "name", "url", "headers", *RECEIVER_FIELDS, "event_types", "consumer_key")
+        routing = ("event_types", "filter", "transform")
+        asked = ("project", "kind", "name", "url", "headers", *RECEIVER_FIELDS, *routing, "consumer_key")
         return ("public", "status_badge", "reason", *asked[:-1], "consumer", "its_deliveries") if obj else asked
 
     def get_inlines(self, request: HttpRequest, obj: Destination | None) -> tuple[type[SecretInline], ...]:

@@ -1,5 +1,6 @@
 """The admin's forms of destinations: a webhook's settings as lines of text."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from apps.destinations.kinds import all_kinds, kind_named
 from apps.destinations.models import Destination
 from apps.destinations.patterns import is_pattern
 from apps.destinations.policy import Scheme
+from apps.destinations.routing.filters import LONGEST
 from apps.destinations.sealing import Unsealable
 from apps.destinations.secrets import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from apps.destinations.selectors import config_of
@@ -36,6 +38,17 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
         widget=Textarea(attrs={"rows": 3}),
         help_text="One pattern a line: invoice.paid, invoice.*, or * for all.",
     )
+    filter = forms.CharField(
+        required=False,
+        max_length=LONGEST,
+        widget=Textarea(attrs={"rows": 3}),
+        help_text="CEL over the event, such as event.data.total > 100. Empty: all events of these types.",
+    )
+    transform = forms.CharField(
+        required=False,
+        widget=Textarea(attrs={"rows": 4}),
+        help_text='JSON: {"jmespath": "…"} or {"template": "…"}. Empty: the data as the producer wrote it.',
+    )
     consumer_key = forms.CharField(
         required=False,
         max_length=128,
@@ -56,7 +69,12 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
 
     def _show(self, destination: Destination) -> None:
         public = _public(destination)
-        shown = {"event_types": "\n".join(destination.event_types), **_shown_config(public)}
+        shown = {
+            "event_types": "\n".join(destination.event_types),
+            "filter": destination.filter,
+            "transform": json.dumps(destination.transform, ensure_ascii=False) if destination.transform else "",
+            **_shown_config(public),
+        }
         self.show_receiver(public)
         for name, value in shown.items():
             if name in self.fields:
@@ -73,6 +91,16 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
             raise forms.ValidationError(f"At most {MOST_PATTERNS} patterns")
         return patterns
 
+    def clean_filter(self) -> str:
+        text: str = self.cleaned_data["filter"]
+        return text.replace("\r\n", "\n")
+
+    def clean_transform(self) -> Any:
+        try:
+            return json.loads(self.cleaned_data["transform"] or "{}")
+        except ValueError as error:
+            raise forms.ValidationError(f"No JSON: {error}") from None
+
     def clean_headers(self) -> dict[str, str]:
         lines = [line.partition(":") for line in self.cleaned_data["headers"].splitlines() if line.strip()]
         if not all(colon for _, colon, _ in lines):
@@ -87,7 +115,12 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
     def common(self) -> dict[str, Any]:
         """What all kinds have: as far as it was changed, or, of a new one, everything."""
         every = self.instance._state.adding
-        return {n: self.cleaned_data[n] for n in ("name", "event_types") if every or self._changed(n)}
+        changed = {n: self.cleaned_data[n] for n in ("name", "event_types") if every or self._changed(n)}
+        before = {
+            "filter": self.initial.get("filter") or "",
+            "transform": json.loads(self.initial.get("transform") or "{}"),
+        }
+        return changed | {n: self.cleaned_data[n] for n in before if self.cleaned_data[n] != before[n]}
 
     def _changed(self, name: str) -> bool:
         """A browser sends its own line ends, which are no change."""

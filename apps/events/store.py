@@ -92,9 +92,9 @@ def data_sizes(event_ids: Iterable[UUID]) -> dict[UUID, int]:
     return dict(Event.objects.filter(pk__in=set(event_ids)).values_list("pk", Length("data")))
 
 
-def attributes_of(event_ids: Iterable[UUID]) -> dict[UUID, tuple[str, str, str, int | None, Mapping[str, str]]]:
-    """What the claim of a delivery leaves out: source, subject, ordering key, schema version, extensions. One query."""
-    columns = ("pk", "source", "subject", "ordering_key", "schema_version", "extensions")
+def attributes_of(event_ids: Iterable[UUID]) -> dict[UUID, tuple[str, str, str, int | None, Mapping[str, str], str]]:
+    """What the claim of a delivery leaves out: source, subject and so on. One query."""
+    columns = ("pk", "source", "subject", "ordering_key", "schema_version", "extensions", "consumer")
     return {pk: tuple(row) for pk, *row in Event.objects.filter(pk__in=set(event_ids)).values_list(*columns)}
 
 

@@ -71,7 +71,7 @@ def pack(rows: Iterable[Claimed], type_policies: TypePolicies = NONE) -> list[Pa
     sealed = sealed_targets({row.destination_id for row in claimed})
     courses = {pk: _course(_target(pk, one), one.kind, None) for pk, one in sealed.items()}
     formats = _formats(courses)
-    shown = _attributes(claimed, formats)
+    shown = _attributes(claimed, courses)
     messages: dict[object, Message | None] = {}
     parcels = []
     for row in claimed:
@@ -130,12 +130,17 @@ def _formats(courses: Mapping[UUID, Course]) -> dict[UUID, PayloadFormat]:
     }
 
 
-def _attributes(claimed: Sequence[Claimed], formats: Mapping[UUID, PayloadFormat]) -> dict[UUID, Attributes]:
+def _attributes(claimed: Sequence[Claimed], courses: Mapping[UUID, Course]) -> dict[UUID, Attributes]:
     """By event, for those that need them: the claim itself leaves them where they are."""
-    if not formats:
+    showing = {pk for pk, one in courses.items() if isinstance(one.target, Target) and _shows_all(one.target)}
+    if not showing:
         return {}
-    wanted = {row.event_id for row in claimed if formats.get(row.destination_id) in WITH_ATTRIBUTES}
+    wanted = {row.event_id for row in claimed if row.destination_id in showing}
     return {pk: Attributes(*values) for pk, values in attributes_of(wanted).items()} if wanted else {}
+
+
+def _shows_all(target: Target) -> bool:
+    return target.transform is not None or target.policy.payload_format in WITH_ATTRIBUTES
 
 
 def _message(row: Claimed, form: PayloadFormat, shown: Mapping[UUID, Attributes]) -> Message | None:

@@ -11,18 +11,20 @@ import msgspec
 
 from apps.accounts.egress import EgressRules
 from apps.destinations.policy import Policy
+from apps.destinations.routing.jobs import Transform
 
 JSON = "application/json"
 
 
 class Attributes(msgspec.Struct, frozen=True, gc=False):
-    """What only a CloudEvent shows of an event; empty where it has none."""
+    """What only a CloudEvent or a transformation shows of an event; empty where it has none."""
 
     source: str = ""
     subject: str = ""
     ordering_key: str = ""
     schema_version: int | None = None
     extensions: Mapping[str, str] = {}
+    consumer: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):  # made for each event, at a tenth of a dataclass's price
@@ -75,6 +77,7 @@ class Target:
     timeout: float = 15.0  # seconds for the whole attempt: resolve, connect, send, read
     policy: Policy = field(default_factory=Policy)
     egress: EgressRules | None = None  # its project's, where it has any
+    transform: Transform | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # made for each attempt, at a tenth of a dataclass's price

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from apps.destinations.egress.proxy import parse_proxy
 from apps.destinations.kinds.email.server import MailServer, parse_address, parse_server
 from config import production
 
@@ -26,6 +27,7 @@ SECRETS = {
     "EMAIL_URL",
     "TRUNKLINE_ENCRYPTION_KEYS",
     "TRUNKLINE_METRICS_TOKEN",
+    "TRUNKLINE_EGRESS_PROXY",
 }
 
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
@@ -38,6 +40,12 @@ def _split(value: object) -> object:
 
 def _networks(value: object) -> object:
     return [ip_network(str(part)) for part in value] if isinstance(value := _split(value), list) else value
+
+
+def _proxy(value: object) -> object:
+    if isinstance(value, str):
+        parse_proxy(value)
+    return value
 
 
 def _encryption_keys(value: object) -> object:
@@ -129,6 +137,8 @@ class Environment(BaseSettings):
     web_threads: int = Field(default=8, ge=1, le=256)
     trunkline_intake_processes: int = Field(default=0, ge=0, le=64)
     trunkline_allowed_networks: Networks = ()
+    trunkline_egress_proxy: Annotated[SecretStr, BeforeValidator(_proxy)] | None = None
+    trunkline_egress_no_proxy: Words = ()
     trunkline_denied_networks: Networks = ()
     trunkline_denied_hosts: Hosts = ()
     trunkline_allowed_ports: Ports = ()

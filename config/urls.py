@@ -15,6 +15,7 @@ from apps.deliveries.api import DeliveryViewSet, DestinationRecoveryViewSet, Eve
 from apps.deliveries.api_consumers import ConsumerDataViewSet
 from apps.deliveries.api_operations import OperationViewSet
 from apps.deliveries.api_policies import BreakerViewSet, TypePolicyViewSet
+from apps.deliveries.preview_api import PreviewViewSet
 from apps.destinations.api import ConsumerViewSet, DestinationViewSet
 from apps.events.api import EventTypeViewSet, EventViewSet
 from apps.intake.api import BatchPublishing, Publishing
@@ -51,6 +52,8 @@ api: list[URLPattern | URLResolver] = [
     path("consumers/<pk>/erase", ConsumerDataViewSet.as_view({"post": "erase"})),
     path("consumers/<pk>/export", ConsumerDataViewSet.as_view({"get": "export"})),
     path("destinations", DestinationViewSet.as_view(LIST)),
+    path("destinations/preview", PreviewViewSet.as_view({"post": "preview_any"})),
+    path("destinations/<pk>/preview", PreviewViewSet.as_view({"post": "preview"})),
     path("destinations/<pk>", DestinationViewSet.as_view(ITEM)),
     path("destinations/<pk>/rotate-secret", DestinationViewSet.as_view({"post": "rotate_secret"})),
     path("destinations/<pk>/pause", DestinationViewSet.as_view({"post": "pause"})),

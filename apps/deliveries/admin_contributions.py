@@ -1,11 +1,12 @@
-"""What deliveries add to the pages of events and destinations: replay, test, recover, and an event's deliveries."""
+"""What deliveries add to the pages of events and destinations: replay, test, preview, recover and so on."""
 
 from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from apps.audit.services import Actor
 from apps.deliveries.admin_colours import CIRCUIT_COLOURS, COLOURS
@@ -14,14 +15,18 @@ from apps.deliveries.breakers import breaker_of, breaker_reset
 from apps.deliveries.erasing import consumer_erase
 from apps.deliveries.operations.services import operation_create
 from apps.deliveries.policy.breaker import Circuit
+from apps.deliveries.preview import preview as previewed
 from apps.deliveries.services import destination_recover, destination_test, event_replay_to_all
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination
+from apps.destinations.routing.filters import LONGEST
 from apps.events.models import Event
+from apps.events.selectors import events
 from apps.kernel.admin import DialogForm, Section, acting, badge, extend_page, id_link, moment, row_action, row_link
-from apps.kernel.admin.unfold import Select
+from apps.kernel.admin.unfold import Select, Textarea, TextInput
 from apps.kernel.clock import now
-from apps.kernel.errors import Conflict
+from apps.kernel.errors import Conflict, NotFound
+from apps.kernel.ids import InvalidId, decode
 
 MOST_SHOWN = 100  # deliveries on an event's page
 CIRCUITS = {Circuit.CLOSED: "closed", Circuit.OPEN: "open", Circuit.HALF_OPEN: "half open"}
@@ -61,6 +66,52 @@ def replay(page: Any, request: HttpRequest, event: Event) -> str:
 def send_test(page: Any, request: HttpRequest, destination: Destination) -> str:
     delivery = destination_test(destination=_live(destination), actor=Actor(**acting(request)))
     return f"{delivery.public_id} is on its way to {destination}"
+
+
+class PreviewForm(DialogForm):
+    """Of which event, and with what."""
+
+    event = forms.CharField(
+        required=False, max_length=64, widget=TextInput, label="Event", help_text="evt_…; empty: the newest one"
+    )
+    filter = forms.CharField(
+        required=False, max_length=LONGEST, widget=Textarea(attrs={"rows": 2}), help_text="Instead of its own"
+    )
+    transform = forms.JSONField(
+        required=False, widget=Textarea(attrs={"rows": 3}), help_text="Instead of its own, as JSON"
+    )
+
+
+@row_action(
+    "Preview",
+    question="Whether the destination wants an event, and the body it would get. Nothing is sent.",
+    icon="visibility",
+    form=PreviewForm,
+    scope="destinations:write",
+)
+def preview(
+    page: Any, request: HttpRequest, destination: Destination, *, event: str, filter: str, transform: Any
+) -> HttpResponseBase:
+    row = _event_of(_live(destination), event)
+    found = previewed(row, destination, filter=filter or None, transform=transform or None)
+    context = {
+        "found": found,
+        "event": row,
+        "next": reverse("admin:destinations_destination_change", args=[destination.pk]),
+    }
+    answer: HttpResponseBase = page.show_in_dialog(request, "admin/deliveries/preview_dialog.html", context)
+    return answer
+
+
+def _event_of(destination: Destination, public_id: str) -> Event:
+    rows = events(destination.project)
+    try:
+        found = rows.filter(pk=decode("evt", public_id)) if public_id else rows.order_by("-pk")
+    except InvalidId:
+        found = rows.none()
+    if event := found.first():
+        return event
+    raise NotFound("the project has no such event")
 
 
 @row_action("Recover", question="Send again what was given up.", icon="restore", form=RecoveryForm, scope=SCOPE)
@@ -152,5 +203,5 @@ def contribute() -> None:
     """To the pages that the apps before this one have registered."""
     extend_page(Event, {"replay": replay}, [deliveries_of])
     extend_page(Consumer, {"erase": erase})
-    more = {"send_test": send_test, "recover": recover, "replay_range": replay_range, "close_breaker": close_breaker}
-    extend_page(Destination, more, [breaker_of_it])
+    sending = {"preview": preview, "send_test": send_test, "close_breaker": close_breaker}
+    extend_page(Destination, {**sending, "recover": recover, "replay_range": replay_range}, [breaker_of_it])

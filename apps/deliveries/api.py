@@ -115,9 +115,9 @@ class EventDeliveriesViewSet(ProjectViewSet[Event]):
 
     @extend_schema(request=ReplaySerializer, responses={202: DeliverySerializer(many=True)})
     def replay(self, request: Request, pk: str) -> Response:
-        """Deliver it again: to one destination, or to all that want its type now.
+        """Deliver it again: to one destination, or to all that want it now.
 
-        Where these are more than 100, `data` is empty and the deliveries come one after the other.
+        Where these are more than 100, or have filters that may take long, `data` is empty and they come one by one.
         """
         asked = ReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)

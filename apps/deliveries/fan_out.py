@@ -1,5 +1,6 @@
 """An event that very many destinations want: accepted at once, and its deliveries made by the engines in chunks.
 
+So, too, one that filters must be asked about which may take long: those who wait for the intake don't wait for them.
 The intake writes one FanOut with the event instead of its deliveries, and so does who replays such an event. Each chunk
 is a transaction that inserts deliveries and moves the cursor past them, so a process may die at any line: either both
 happened or neither.
@@ -7,6 +8,7 @@ happened or neither.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from time import monotonic
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -16,8 +18,10 @@ from apps.deliveries.inserts import DeliveryRow, deliveries_insert
 from apps.deliveries.models import Delivery, FanOut
 from apps.deliveries.states import Edge
 from apps.deliveries.wakeups import announce, announce_any
-from apps.destinations.patterns import compile_patterns
-from apps.destinations.selectors import subscription_rows_after
+from apps.destinations.routing.matching import BlindJudge, Judging, Matched, PatientJudge, Subscription
+from apps.destinations.routing.subject import Subject
+from apps.destinations.routing.telemetry import count_failures
+from apps.destinations.selectors import subscriptions_after
 from apps.events.models import Event
 from apps.events.store import EventRow
 from apps.kernel import bulk
@@ -27,6 +31,7 @@ from apps.kernel.ids import new_uuid
 
 INLINE = 100  # destinations whose deliveries the intake makes itself
 CHUNK = 1_000  # subscriptions looked at in one transaction
+PATIENCE = 1.0  # seconds that filters are evaluated in one transaction, and the last of them to its end
 SKEW = timedelta(minutes=1)  # between clocks: who was there when the event came must get it, who came just after may
 COLUMNS = ("event_id", "project_id", "type", "consumer", "received_at", "cursor", "replayed")
 
@@ -70,16 +75,37 @@ def _expand(*, look: bool) -> int | None:
     row = FanOut.objects.select_for_update(skip_locked=True).order_by("pk").first()
     if row is None:
         return None
-    found = subscription_rows_after(
+    found = subscriptions_after(
         row.project_id, row.cursor, consumer=row.consumer, made_by=row.received_at + SKEW, limit=CHUNK
     )
-    wanting = [pk for pk, patterns in found if compile_patterns(patterns).fullmatch(row.type)]
+    wanting, looked_at = _wanting(row, found)
     made = _deliver(row, wanting, look=look or row.replayed)
-    if len(found) < CHUNK:
+    if len(found) < CHUNK and looked_at == len(found):
         row.delete()
     else:
-        FanOut.objects.filter(pk=row.pk).update(cursor=found[-1][0])
+        FanOut.objects.filter(pk=row.pk).update(cursor=found[looked_at - 1].destination_id)
     return made
+
+
+def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], int]:
+    """Who of them wants the event, and how many were looked at: where filters take long, not all at once."""
+    until, looked_at = monotonic() + PATIENCE, 0
+    judge: Judging | None = None
+    wanting = Matched()
+    for one in found:
+        if looked_at and monotonic() > until:
+            break
+        looked_at += 1
+        if one.wants(row.type, row.consumer):
+            judge = judge or (_judge(row) if one.filter else None)
+            wanting.add(one, judge)
+    transaction.on_commit(lambda: count_failures(len(wanting.failed)))
+    return wanting.wanting, looked_at
+
+
+def _judge(row: FanOut) -> Judging:
+    event = Event.objects.filter(pk=row.event_id).first()
+    return PatientJudge(Subject.of(event)) if event else BlindJudge()
 
 
 def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int:

@@ -16,7 +16,7 @@ from apps.deliveries.operations.services import operation_create, refuse_other_c
 from apps.deliveries.states import FINAL, Edge, State
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination
-from apps.destinations.selectors import wanting_ids
+from apps.destinations.selectors import wanting
 from apps.events.models import Event
 from apps.events.store import EventRow, events_insert
 from apps.kernel.clock import isoformat, now
@@ -108,10 +108,13 @@ def _join_lines(made: Collection[UUID], event: Event) -> None:
 
 @transaction.atomic
 def event_replay_to_all(*, event: Event, actor: Actor) -> list[Delivery] | None:
-    """The same to all that want it now; None where they are more than INLINE: then it is left to the engines."""
-    ids = wanting_ids(event.project_id, event.type, event.consumer, most=INLINE + 1, operational=event.is_operational)
-    if len(ids) <= INLINE:
-        return event_replay(event=event, destination_ids=ids, actor=actor)
+    """The same to all that want it now; None where it is left to the engines.
+
+    So it is where they are more than INLINE, or have filters that may take long.
+    """
+    found = wanting(event.project_id, event, most=INLINE + 1, operational=event.is_operational)
+    if len(found.wanting) <= INLINE and not found.undecided:
+        return event_replay(event=event, destination_ids=found.wanting, actor=actor)
     _hold(event)
     fan_out_again(event)
     audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)

@@ -11,8 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.audit.services import Actor
-from apps.destinations.admin_forms import DestinationForm, RotationForm, settings_shown
-from apps.destinations.kinds import all_kinds
+from apps.destinations.admin_forms import DestinationForm, RotationForm, fields_of, settings_shown
 from apps.destinations.models import Consumer, Destination, Secret, Status
 from apps.destinations.secrets import secret_rotate
 from apps.destinations.selectors import public_key
@@ -46,6 +45,7 @@ from apps.kernel.clock import now
 from apps.kernel.errors import Conflict
 
 DELETED = "deleted"
+ROUTING = ("event_types", "filter", "transform")
 COLOURS = {Status.ENABLED: "success", Status.PAUSED: "warning", Status.DISABLED: "danger", DELETED: "default"}
 
 
@@ -155,10 +155,9 @@ class DestinationAdmin(MoreSections, ScopedAdmin[Destination], ServiceTransactio
 
     def get_fields(self, request: HttpRequest, obj: Destination | None = None) -> tuple[str, ...]:
         if obj is None:
-            return ("project", "kind", "name", *settings_shown(), "event_types", "consumer_key", "operational")
-        own = (field.name for field in all_kinds()[obj.kind].form) if obj.kind in all_kinds() else ()
+            return ("project", "kind", "name", *settings_shown(), *ROUTING, "consumer_key", "operational")
         whose = ("consumer", "operational", "its_deliveries")
-        return ("public", "status_badge", "reason", "project", "kind", "name", *own, "event_types", *whose)
+        return ("public", "status_badge", "reason", "project", "kind", "name", *fields_of(obj.kind), *ROUTING, *whose)
 
     def get_inlines(self, request: HttpRequest, obj: Destination | None) -> tuple[type[SecretInline], ...]:
         return (SecretInline,) if obj else ()

@@ -12,6 +12,8 @@ from apps.destinations.kinds.webhook.signing import parse_key
 from apps.destinations.models import Destination, Ordering
 from apps.destinations.patterns import is_pattern
 from apps.destinations.policy import policy_schema
+from apps.destinations.routing.filters import LONGEST
+from apps.destinations.routing.transforms import TRANSFORM_SCHEMA
 from apps.destinations.sealing import Unsealable
 from apps.destinations.selectors import config_of, public_keys
 from apps.kernel.errors import Fault, Invalid
@@ -68,6 +70,14 @@ class DestinationListSerializer(serializers.ListSerializer[Any]):
         return super().to_representation(shown)
 
 
+@extend_schema_field(TRANSFORM_SCHEMA)
+class TransformField(serializers.JSONField):
+    """What becomes of the data on its way; the shape is judged by who stores it, and null is none."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value or None
+
+
 @extend_schema_serializer(examples=[OpenApiExample("A webhook", EXAMPLE, request_only=True)])
 class DestinationSerializer(StrictSerializer):
     id = PublicIdField("dst", read_only=True)
@@ -88,6 +98,15 @@ class DestinationSerializer(StrictSerializer):
     policy = PolicyField(required=False, help_text="how to deliver; null takes a field out again")
     secret = serializers.CharField(required=False, write_only=True, help_text="your own, `whsec_…` or `whsk_…`")
     public_keys = serializers.SerializerMethodField(help_text="`whpk_…`, newest first: what `v1a` is verified with")
+    filter = serializers.CharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=LONGEST,
+        trim_whitespace=True,
+        help_text="CEL over the event: only events for which it is true are delivered; null or empty for all",
+    )
+    transform = TransformField(required=False, allow_null=True)
     status = serializers.CharField(read_only=True)
     status_reason = serializers.CharField(read_only=True)
     status_at = serializers.DateTimeField(read_only=True)
@@ -97,8 +116,14 @@ class DestinationSerializer(StrictSerializer):
     class Meta:
         list_serializer_class = DestinationListSerializer
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Null takes filter and transform out, as an empty one does."""
+        empty = {"filter": "", "transform": {}}
+        return {name: empty.get(name) if value is None and name in empty else value for name, value in attrs.items()}
+
     def to_representation(self, instance: Destination) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
+        shown["filter"] = instance.filter or None
         shown["consumer"] = instance.consumer.key if instance.consumer else None
         return {**shown, **_public_config(instance)}
 
@@ -130,5 +155,5 @@ class NewDestinationSerializer(DestinationSerializer):
 
 _FIXED = "can't be changed; make another destination"
 FIXED = {"kind": _FIXED, "consumer": _FIXED, "ordering": _FIXED, "operational": _FIXED, "secret": "use …/rotate-secret"}
-CHANGEABLE = ("name", "event_types", "policy")
+CHANGEABLE = ("name", "event_types", "policy", "filter", "transform")
 COMMON = frozenset(DestinationSerializer().fields)

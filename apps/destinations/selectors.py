@@ -11,14 +11,17 @@ from django.db.models import Q, QuerySet
 
 from apps.accounts.models import Project
 from apps.destinations.kinds.webhook.signing import public_text
-from apps.destinations.models import Consumer, Destination, Secret, Status
-from apps.destinations.patterns import compile_patterns
+from apps.destinations.models import Consumer, Destination, Ordering, Secret, Status
 from apps.destinations.policy import Scheme
+from apps.destinations.routing.matching import AT_ONCE, InlineJudge, Matched, Subscription, matched, subscription
+from apps.destinations.routing.subject import EventLike, Subject
 from apps.destinations.sealing import Unsealable, unseal
 from apps.kernel.clock import now
 from apps.kernel.ids import InvalidId, decode
 
 CHUNK = 1_000  # subscriptions read at once where they may be very many
+
+type SubscriptionRow = tuple[UUID, str, list[str], str, bool]  # id, its consumer's key or "", patterns, filter, ordered
 
 
 def consumers(project: Project) -> QuerySet[Consumer]:
@@ -48,13 +51,17 @@ def subscriptions(project_id: UUID, *, operational: bool = False) -> QuerySet[De
     return there.select_related("consumer")
 
 
-def subscription_rows(project_id: UUID) -> list[tuple[UUID, str, list[str]]]:
-    """The same as plain rows: destination, its consumer's key or an empty text, patterns."""
-    rows = subscriptions(project_id).values_list("pk", "consumer__key", "event_types")
-    return [(pk, key or "", patterns) for pk, key, patterns in rows]
+def subscription_rows(project_id: UUID) -> list[SubscriptionRow]:
+    """The same as plain rows."""
+    return _rows(subscriptions(project_id))
 
 
-def subscription_rows_after(
+def _rows(found: QuerySet[Destination]) -> list[SubscriptionRow]:
+    rows = found.values_list("pk", "consumer__key", "event_types", "filter", "ordering")
+    return [(pk, key or "", patterns, text, ordering == Ordering.PER_KEY) for pk, key, patterns, text, ordering in rows]
+
+
+def subscriptions_after(
     project_id: UUID,
     cursor: UUID | None,
     *,
@@ -62,26 +69,43 @@ def subscription_rows_after(
     limit: int,
     made_by: datetime | None = None,
     operational: bool = False,
-) -> list[tuple[UUID, list[str]]]:
-    """The next `limit` in order of id, of that consumer or of none, made by a time: destination and patterns."""
+) -> list[Subscription]:
+    """The next `limit` in order of id, of that consumer or of none, made by a time."""
     theirs = Q(consumer=None) | Q(consumer__key=consumer) if consumer else Q(consumer=None)
     rows = subscriptions(project_id, operational=operational).filter(theirs)
     rows = rows.filter(created_at__lte=made_by) if made_by else rows
     rows = rows.filter(pk__gt=cursor) if cursor else rows
-    return list(rows.order_by("pk").values_list("pk", "event_types")[:limit])
+    return [subscription(*row) for row in _rows(rows.order_by("pk")[:limit])]
 
 
-def wanting_ids(
-    project_id: UUID, event_type: str, consumer: str, *, most: int, operational: bool = False
-) -> list[UUID]:
-    """Up to `most` destinations that would get an event of that type and consumer now, in order of id."""
-    found: list[UUID] = []
+def wanting(project_id: UUID, event: EventLike, *, most: int, operational: bool = False) -> Matched:
+    """Who would get the event now, in order of id: at least `most` of them, or all. Long filters are undecided."""
+    found, cursor, judge = Matched(), None, InlineJudge(Subject.of(event), AT_ONCE)
+    while rows := subscriptions_after(
+        project_id, cursor, consumer=event.consumer, limit=CHUNK, operational=operational
+    ):
+        candidates = [one for one in rows if one.wants(event.type, event.consumer)]
+        for one in candidates:
+            if one.filter:
+                one.filter.compile()
+        more = matched(candidates, judge)
+        found.wanting += more.wanting
+        found.undecided |= more.undecided
+        if found.undecided or len(found.wanting) >= most or len(rows) < CHUNK:
+            break
+        cursor = rows[-1].destination_id
+    return found
+
+
+def candidates(project_id: UUID, event_type: str, consumer: str, *, most: int) -> list[Subscription]:
+    """Up to `most` that want events of the type and consumer, in order of id, whatever their filters say."""
+    found: list[Subscription] = []
     cursor = None
-    while rows := subscription_rows_after(project_id, cursor, consumer=consumer, limit=CHUNK, operational=operational):
-        found += [pk for pk, patterns in rows if compile_patterns(patterns).fullmatch(event_type)]
+    while rows := subscriptions_after(project_id, cursor, consumer=consumer, limit=CHUNK):
+        found += [one for one in rows if one.wants(event_type, consumer)]
         if len(found) >= most or len(rows) < CHUNK:
             break
-        cursor = rows[-1][0]
+        cursor = rows[-1].destination_id
     return found[:most]
 
 

@@ -17,6 +17,8 @@ from apps.destinations.kinds import Kind, SigningKey, kind_named
 from apps.destinations.models import Consumer, Destination, Ordering, Secret, Status
 from apps.destinations.policy import changed_policy
 from apps.destinations.prefixes import refuse_collision
+from apps.destinations.routing.filters import check_filter
+from apps.destinations.routing.transforms import check_transform
 from apps.destinations.sealing import seal
 from apps.destinations.secrets import keys_complete
 from apps.destinations.selectors import config_of, consumer_named, destinations
@@ -26,7 +28,7 @@ from apps.kernel.ids import encode, new_uuid
 
 BLANKED = ("name", "summary", "filter", "transform", "policy", "event_types", "sealed_config", "deleted_at")
 MOST_OPERATIONAL = 20  # of one consumer, or of none
-CHANGEABLE = ("sealed_config", "summary", "event_types", "name", "policy")
+CHANGEABLE = ("sealed_config", "summary", "event_types", "name", "policy", "filter", "transform")
 
 
 @transaction.atomic
@@ -72,6 +74,8 @@ def destination_create(
     policy: Mapping[str, Any] | None = None,
     ordering: str = Ordering.NONE,
     operational: bool = False,
+    filter: str | None = None,
+    transform: Mapping[str, Any] | None = None,
 ) -> tuple[Destination, str]:
     """The destination and its signing secret's text: empty for a kind that does not sign, or that signs `v1a` alone.
 
@@ -79,19 +83,22 @@ def destination_create(
     """
     kept = changed_policy({}, policy or {})
     _refuse_unfit(kind_named(kind), operational=operational, has_secret=secret is not None)
+    routing = _routing(ordering, filter=filter or "", transform=transform or {})
     clean = kind_named(kind).clean(config, _egress_of(project))  # may ask the DNS: before the transaction
     with transaction.atomic():
         project_touch(project)
         _refuse_too_many(project)
         destination = Destination(id=new_uuid(), project=project, kind=kind, name=name, event_types=list(event_types))
         destination.policy, destination.ordering, destination.operational = kept, ordering, operational
+        _set(destination, routing)
         destination.consumer = _consumer_for(project, consumer, actor)
         _refuse_too_many_operational(destination)
         _configure(destination, clean)
         destination.save(force_insert=True)
         refuse_collision(destination.policy, clean)
         text = keys_complete(destination, secret).secret
-        _audit(destination, "destination.created", actor, {"to": destination.summary, "event_types": event_types})
+        changes = {"to": destination.summary, "event_types": event_types, **_told(routing)}
+        _audit(destination, "destination.created", actor, changes)
     return destination, text
 
 
@@ -133,11 +140,14 @@ def destination_change(
     event_types: Sequence[str] | None = None,
     name: str | None = None,
     policy: Mapping[str, Any] | None = None,
+    filter: str | None = None,
+    transform: Mapping[str, Any] | None = None,
 ) -> Destination:
-    """Change what is given; `config` and `policy` hold the fields to replace.
+    """Change what is given; `config` and `policy` hold the fields to replace, an empty filter or transform is none.
 
     Raises NotFound where it was deleted meanwhile.
     """
+    routing = _routing(destination.ordering, filter=filter, transform=transform)
     clean = _changed(destination, config) if config else None  # may ask the DNS: before the transaction
     with transaction.atomic():
         current = _locked(destination)
@@ -154,11 +164,32 @@ def destination_change(
             keys_complete(current)
         if policy is not None or clean is not None:
             refuse_collision(current.policy, clean or config_of(current))
+        _set(current, routing)
         current.updated_at = now()
         current.save(update_fields=[*CHANGEABLE, "updated_at"])
-        changes = {"to": current.summary, "event_types": current.event_types}
+        changes = {"to": current.summary, "event_types": current.event_types, **_told(routing)}
         _audit(current, "destination.changed", actor, changes)
     return current
+
+
+def _routing(ordering: str, *, filter: str | None, transform: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What is given of the two as it is stored. Starts a process: before the transaction."""
+    checked: dict[str, Any] = {}
+    if filter is not None:
+        checked["filter"] = check_filter(filter, is_ordered=ordering == Ordering.PER_KEY)
+    if transform is not None:
+        checked["transform"] = check_transform(transform)
+    return checked
+
+
+def _told(routing: Mapping[str, Any]) -> dict[str, Any]:
+    """For the audit: a transformation may be long."""
+    return {name: value if name == "filter" else sorted(value) for name, value in routing.items()}
+
+
+def _set(destination: Destination, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(destination, name, value)
 
 
 def _locked(destination: Destination) -> Destination:

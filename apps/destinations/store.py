@@ -14,6 +14,7 @@ from apps.accounts.egress import rules_in
 from apps.destinations.kinds import SigningKey, Target, kind_named
 from apps.destinations.models import Destination
 from apps.destinations.policy import Policy, schemes_of
+from apps.destinations.routing.transforms import stored_transform
 from apps.destinations.sealing import Unsealable, unseal
 from apps.destinations.selectors import live_secrets
 from apps.kernel.clock import now
@@ -102,4 +103,5 @@ def opened(destination_id: UUID, sealed: SealedTarget) -> Target:
         secrets=keys,
         policy=policy,
         egress=rules_in(sealed.settings.egress),
+        transform=stored_transform(sealed.settings.transform),
     )

@@ -92,6 +92,12 @@ def data_sizes(event_ids: Iterable[UUID]) -> dict[UUID, int]:
     return dict(Event.objects.filter(pk__in=set(event_ids)).values_list("pk", Length("data")))
 
 
+def attributes_of(event_ids: Iterable[UUID]) -> dict[UUID, tuple[str, str, str, int | None, Mapping[str, str], str]]:
+    """What the claim of a delivery leaves out: source, subject and so on. One query."""
+    columns = ("pk", "source", "subject", "ordering_key", "schema_version", "extensions", "consumer")
+    return {pk: tuple(row) for pk, *row in Event.objects.filter(pk__in=set(event_ids)).values_list(*columns)}
+
+
 def keys_expire(*, before: datetime, limit: int) -> int:
     """Forget the oldest keys that were used before a time; returns how many."""
     old = IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at")

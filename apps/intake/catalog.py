@@ -4,35 +4,30 @@ Kept in this process, beneath that in Redis where there is one, and good exactly
 `catalog_version`, which comes with the credentials of each request, is the one it was read at.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from re import Pattern
+from functools import cached_property
+from itertools import islice
 from uuid import UUID
 
 import msgspec
 
 from apps.accounts.models import Project
-from apps.destinations.patterns import compile_patterns
-from apps.destinations.selectors import subscription_rows
+from apps.destinations.routing.matching import InlineJudge, Matched, Subscription, matched, subscription
+from apps.destinations.routing.subject import EventLike, Subject
+from apps.destinations.selectors import SubscriptionRow, subscription_rows
 from apps.events.selectors import RegisteredType, registered_types, schema_text
 from apps.kernel.remembered import WeighedCache
 from apps.kernel.shared_cache import SharedCache
 
 MOST_PROJECTS, MOST_ENTRIES = 1_000, 1_000_000  # remembered in each process: catalogs, and types and wishes in them
 MOST_TYPES = 10_000  # looked up and remembered per project; producers may invent names without end
+MOST_FILTERS = 1_000  # compiled as a catalog is read: later there is no time for it
+FILTER_WEIGHT = 20  # as that many entries
 SHARED = 300  # seconds a version is kept in Redis; nothing it holds can be out of date
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One destination's wish."""
-
-    destination_id: UUID
-    consumer: str  # empty: wants the events of all consumers
-    patterns: Pattern[str]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalog:
     """A project's event types and subscriptions at one version."""
 
@@ -42,21 +37,33 @@ class Catalog:
     schema_text: Callable[[UUID, int], str | None] = schema_text  # by a type's id and version, when one is wanted
     _by_type: dict[str, tuple[Subscription, ...]] = field(default_factory=dict)
 
-    def destinations_for(self, event_type: str, consumer: str) -> list[UUID]:
-        """Which destinations want the event: those of its consumer, and those of nobody in particular."""
+    def candidates(self, event_type: str, consumer: str) -> list[Subscription]:
+        """Who may want such an event: those of its consumer, and those of nobody in particular."""
         wanting = self._by_type.get(event_type)
         if wanting is None:
             wanting = tuple(s for s in self.subscriptions if s.patterns.fullmatch(event_type))
             if len(self._by_type) < MOST_TYPES:
                 self._by_type[event_type] = wanting
-        return [s.destination_id for s in wanting if not s.consumer or s.consumer == consumer]
+        return [s for s in wanting if s.is_for(consumer)]
+
+    def matched(self, event: EventLike) -> Matched:
+        """Who wants the event. Filters that may take long are left undecided."""
+        candidates = self.candidates(event.type, event.consumer)
+        if not self.is_filtered:
+            return Matched([one.destination_id for one in candidates])
+        return matched(candidates, InlineJudge(Subject.of(event)))
+
+    @cached_property
+    def is_filtered(self) -> bool:
+        """Whether any destination has a filter."""
+        return any(one.filter for one in self.subscriptions)
 
 
 class Written(msgspec.Struct, frozen=True):
     """A catalog as Redis holds it."""
 
     types: dict[str, tuple[UUID, int]]
-    subscriptions: list[tuple[UUID, str, list[str]]]
+    subscriptions: list[SubscriptionRow]
 
 
 _catalogs: WeighedCache[UUID, Catalog] = WeighedCache(most=MOST_PROJECTS, weight=MOST_ENTRIES)
@@ -75,8 +82,13 @@ def catalog_of(project: Project) -> Catalog:
     if found is None:
         # Read after the version, so it can only be newer than it says, and is then read once more.
         found = _read(project)
-        _catalogs.put(project.pk, found, 1 + len(found.types) + len(found.subscriptions))
+        _catalogs.put(project.pk, found, _weight(found))
     return found
+
+
+def _weight(catalog: Catalog) -> int:
+    filters = len({one.filter for one in catalog.subscriptions if one.filter})
+    return 1 + len(catalog.types) + len(catalog.subscriptions) + FILTER_WEIGHT * min(filters, MOST_FILTERS)
 
 
 def _read(project: Project) -> Catalog:
@@ -85,13 +97,15 @@ def _read(project: Project) -> Catalog:
     return Catalog(
         project.catalog_version,
         {name: RegisteredType(*row) for name, row in written.types.items()},
-        tuple(_wishes(written.subscriptions)),
+        _wishes(written.subscriptions),
     )
 
 
-def _wishes(rows: Iterable[tuple[UUID, str, list[str]]]) -> Iterable[Subscription]:
-    for destination_id, consumer, patterns in rows:
-        yield Subscription(destination_id, consumer, compile_patterns(patterns))
+def _wishes(rows: Sequence[SubscriptionRow]) -> tuple[Subscription, ...]:
+    wishes = tuple(subscription(*row) for row in rows)
+    for one in islice({one.filter: None for one in wishes if one.filter}, MOST_FILTERS):
+        one.compile()
+    return wishes
 
 
 def _from_database(project_id: UUID) -> Written:

@@ -53,7 +53,8 @@ def _commit_once(candidates: Sequence[Candidate], approve: Approval) -> list[Res
         events_insert([winner.event for winner in winners])
         rows = [row for winner in winners for row in rows_for(winner.event, _inline(winner.destination_ids))]
         deliveries_insert(rows, {winner.event.id: winner.event.ordering_key for winner in winners})
-        fan_outs_insert([winner.event for winner in winners if len(winner.destination_ids) > INLINE])
+        left = [winner for winner in winners if winner.undecided or len(winner.destination_ids) > INLINE]
+        fan_outs_insert([winner.event for winner in left])
         announce(row.destination_id for row in rows)
     return results
 

@@ -1,6 +1,6 @@
 """A submission held against its project: refused, or a candidate with the rows it would become. Nothing is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from apps.accounts.models import Project
@@ -25,6 +25,8 @@ class Candidate:
     destination_ids: list[UUID]
     key: KeyClaim | None
     monthly: int = 0  # events its project may have accepted this month; 0: any number
+    undecided: bool = False  # whether others may want it: the engines see to their filters
+    failed_filters: list[UUID] = field(default_factory=list)  # of destinations that don't get it for that
 
 
 type Draft = Candidate | Problem
@@ -43,8 +45,9 @@ def draft(project: Project, quotas: Quotas, catalog: Catalog, submission: Submis
     event = _event(project.pk, submission, version)
     if quotas.events_per_month and (refusal := _beyond_month(event, quotas.events_per_month, submission)):
         return refusal
-    wanting = catalog.destinations_for(submission.type, submission.consumer)
-    return Candidate(event, wanting, _key(project.pk, submission, event.id), quotas.events_per_month)
+    found = catalog.matched(event)
+    key = _key(project.pk, submission, event.id)
+    return Candidate(event, found.wanting, key, quotas.events_per_month, found.undecided, found.failed)
 
 
 def _beyond_month(event: EventRow, limit: int, submission: Submission) -> Problem | None:

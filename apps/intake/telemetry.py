@@ -8,11 +8,13 @@ import structlog
 from prometheus_client import Counter
 
 from apps.accounts.models import Project
+from apps.destinations.routing.telemetry import count_failures
 from apps.intake.commits import Result
 from apps.intake.drafts import Candidate, Draft
 from apps.intake.refusals import REFUSED
 from apps.kernel import wide
 from apps.kernel.errors import Problem
+from apps.kernel.ids import encode
 
 log = structlog.get_logger("trunkline.intake")
 
@@ -33,6 +35,7 @@ def tell_all(lines: Iterable[tuple[str, Line]]) -> None:
     by_result: dict[str, list[Line]] = {"accepted": [], "duplicate": [], "rejected": []}
     for result, line in lines:
         by_result[result].append(line)
+    count_failures(sum(line["filters_failed"] or 0 for line in by_result["accepted"]))
     BYTES.inc(sum(line["bytes"] for line in by_result["accepted"]))
     for quota, count in Counted(line.get("quota") for line in by_result["rejected"]).items():
         if quota:
@@ -77,5 +80,8 @@ def _acceptance(candidate: Candidate) -> Line:
         "schema_version": event.schema_version,
         "bytes": len(event.data),
         "deliveries": len(candidate.destination_ids),
+        "undecided": candidate.undecided or None,
+        "filters_failed": len(candidate.failed_filters) or None,
+        "failed_at": [encode("dst", pk) for pk in candidate.failed_filters[:MOST_POINTERS]] or None,
         "trace_id": event.traceparent[3:35] or None,
     }

@@ -21,7 +21,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_COLON = re.compile(rb"\\u003[aA]")
 
 decode = msgspec.json.Decoder().decode  # for bytes that went through `check` before
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 
 def check(raw: bytes, *, depth: int = MAX_DEPTH) -> Any:
@@ -33,7 +33,7 @@ def check(raw: bytes, *, depth: int = MAX_DEPTH) -> Any:
     """
     try:
         value = decode(raw)
-        members = _encode(value).count(b":")
+        members = encode(value).count(b":")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _explain(raw, depth) or Malformed(f"the body isn't JSON: {error}") from error
     # Each member costs one colon and decoding drops repeated members; colons in strings count alike on both

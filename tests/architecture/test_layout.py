@@ -24,6 +24,7 @@ MORE_DOORS = (
     "apps.deliveries.inserts",  # the intake's one transaction makes deliveries
     "apps.deliveries.fan_out",
     "apps.destinations.policy",  # what destinations and event types may want: pure
+    "apps.destinations.routing",  # filters and transformations: used wherever events are matched and sent
     "apps.destinations.patterns",  # matching and validating are pure, and the intake's work
     "apps.events.schemas",
     "apps.events.store",  # the intake's one transaction writes events and deliveries, in sets

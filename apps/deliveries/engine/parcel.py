@@ -1,6 +1,6 @@
 """What the engine carries: one claimed delivery, complete, so that sending looks nothing up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -8,13 +8,14 @@ from math import inf
 from typing import NamedTuple
 from uuid import UUID
 
-from apps.deliveries.payload import webhook_body
+from apps.deliveries.payload import WITH_ATTRIBUTES, message_of
 from apps.deliveries.policy.terms import DEFAULT, Terms, terms_of
 from apps.deliveries.store import Claimed, begun_again
-from apps.destinations.kinds import Message, Target, all_kinds
-from apps.destinations.policy import Policy
+from apps.destinations.kinds import Attributes, Event, Message, Target, all_kinds
+from apps.destinations.policy import PayloadFormat, Policy
 from apps.destinations.sealing import Unsealable
 from apps.destinations.store import SealedTarget, opened, sealed_targets
+from apps.events.store import attributes_of
 from apps.kernel.ids import encode
 
 
@@ -60,17 +61,25 @@ NONE: TypePolicies = {}
 
 
 def pack(rows: Iterable[Claimed], type_policies: TypePolicies = NONE) -> list[Parcel]:
-    """Parcels from claimed rows; two queries for where they go. Events' messages are made once each."""
+    """Parcels from claimed rows; two queries for where they go, and one more where a format shows all of an event.
+
+    Messages are made once for each event and format.
+    """
     claimed = list(rows)
     if not claimed:
         return []
     sealed = sealed_targets({row.destination_id for row in claimed})
     courses = {pk: _course(_target(pk, one), one.kind, None) for pk, one in sealed.items()}
-    messages: dict[UUID, Message | None] = {}
+    formats = _formats(courses)
+    shown = _attributes(claimed, courses)
+    messages: dict[object, Message | None] = {}
+    parcels = []
     for row in claimed:
-        if row.event_id not in messages:
-            messages[row.event_id] = _message(row)
-    parcels = [_parcel(row, courses.get(row.destination_id, LOST), messages[row.event_id]) for row in claimed]
+        form = formats.get(row.destination_id) if formats else None
+        key = (row.event_id, form) if form else row.event_id
+        if key not in messages:
+            messages[key] = _message(row, form or PayloadFormat.STANDARD, shown)
+        parcels.append(_parcel(row, courses.get(row.destination_id, LOST), messages[key]))
     if type_policies:
         _set_by_type(parcels, type_policies)
     _set_ages(parcels, claimed)
@@ -112,12 +121,39 @@ def _set_ages(parcels: list[Parcel], rows: list[Claimed]) -> None:
         one.until = since + one.terms.max_age if one.terms.max_age else None
 
 
-def _message(row: Claimed) -> Message | None:
+def _formats(courses: Mapping[UUID, Course]) -> dict[UUID, PayloadFormat]:
+    """Of the destinations that ask for another format than the standard one."""
+    return {
+        pk: target.policy.payload_format
+        for pk, (_, target, _) in courses.items()
+        if isinstance(target, Target) and target.policy.payload_format
+    }
+
+
+def _attributes(claimed: Sequence[Claimed], courses: Mapping[UUID, Course]) -> dict[UUID, Attributes]:
+    """By event, for those that need them: the claim itself leaves them where they are."""
+    showing = {pk for pk, one in courses.items() if isinstance(one.target, Target) and _shows_all(one.target)}
+    if not showing:
+        return {}
+    wanted = {row.event_id for row in claimed if row.destination_id in showing}
+    return {pk: Attributes(*values) for pk, values in attributes_of(wanted).items()} if wanted else {}
+
+
+def _shows_all(target: Target) -> bool:
+    return target.transform is not None or target.policy.payload_format in WITH_ATTRIBUTES
+
+
+def _message(row: Claimed, form: PayloadFormat, shown: Mapping[UUID, Attributes]) -> Message | None:
     """None where the event is gone: no constraint holds it, and it, or its data, may have been pruned."""
     if row.event_type is None or row.time is None or not row.data:
         return None
-    body = webhook_body(row.event_type, row.time, row.data)
-    return Message(id=encode("evt", row.event_id), body=body, traceparent=row.traceparent or "")
+    attributes = shown.get(row.event_id)
+    if attributes is None and form in WITH_ATTRIBUTES:
+        return None  # pruned since it was claimed
+    event = Event(
+        encode("evt", row.event_id), row.event_type, row.time, row.project_id, row.traceparent or "", attributes
+    )
+    return message_of(form, event, row.data)
 
 
 def _target(destination_id: UUID, sealed: SealedTarget) -> Target | Obstacle:

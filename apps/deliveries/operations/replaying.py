@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import groupby
+from time import monotonic
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -15,11 +16,13 @@ from apps.deliveries.operations.reading import EventSeen
 from apps.deliveries.states import Edge
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination
-from apps.destinations.patterns import compile_patterns
-from apps.destinations.selectors import wanting_ids
-from apps.events.models import Event
+from apps.destinations.routing.matching import PatientJudge, Subscription, matched, subscription
+from apps.destinations.routing.subject import Subject
+from apps.destinations.selectors import candidates
+from apps.events.models import OPERATIONAL, Event
 from apps.kernel.ids import new_uuid
 
+PATIENCE = 2.0  # seconds that filters may take in one chunk, beyond the last of them
 MOST_FAN_OUTS = 10  # replayed events of a project whose deliveries the engines have yet to make
 
 type Pair = tuple[UUID, UUID]  # an event, and a destination
@@ -28,12 +31,22 @@ type Pair = tuple[UUID, UUID]  # an event, and a destination
 def replay_to(
     destination: Destination, events: Sequence[EventSeen], *, only_matching: bool, now: datetime
 ) -> tuple[int, int]:
-    """How many deliveries were made or are sent again, and how many of the events were taken: all."""
-    key = destination.consumer.key if destination.consumer else None
-    wanted = compile_patterns(destination.event_types) if only_matching else None
-    theirs = [one.pk for one in events if key in {None, one.consumer} and (not wanted or wanted.fullmatch(one.type))]
-    there = held(theirs)
-    return _deliver(destination.project_id, [(pk, destination.pk) for pk in there], now), len(events)
+    """How many deliveries were made or are sent again, and how many of the events were taken: all, if time allows."""
+    key = destination.consumer.key if destination.consumer else ""
+    wish = subscription(destination.pk, key, destination.event_types if only_matching else ["*"], destination.filter)
+    asked = wish.filter if only_matching else None
+    theirs = [one.pk for one in events if wish.wants(one.type, one.consumer)]
+    there, until = held(theirs, operational=destination.operational), monotonic() + PATIENCE
+    if asked is None:
+        return _deliver(destination.project_id, [(pk, destination.pk) for pk in there], now), len(events)
+    pairs: list[Pair] = []
+    for pk in there:
+        if _judge(pk).verdict(asked).holds:
+            pairs.append((pk, destination.pk))
+        if monotonic() > until:
+            break
+    taken = len(events) if not there or pk == there[-1] else 1 + [one.pk for one in events].index(pk)
+    return _deliver(destination.project_id, pairs, now), taken
 
 
 def replay_to_all(project_id: UUID, events: Sequence[EventSeen], *, most: int, now: datetime) -> tuple[int, int]:
@@ -41,23 +54,34 @@ def replay_to_all(project_id: UUID, events: Sequence[EventSeen], *, most: int, n
     there = set(held([one.pk for one in events]))
     pairs: list[Pair] = []
     many: list[UUID] = []  # events
-    room, taken = _room(project_id), 0
-    wanting: dict[tuple[str, str], list[UUID]] = {}
+    room, taken, until = _room(project_id), 0, monotonic() + PATIENCE
+    wishes: dict[tuple[str, str], list[Subscription]] = {}
     for one in events:
         kind = (one.type, one.consumer)
-        if kind not in wanting:
-            wanting[kind] = wanting_ids(project_id, *kind, most=INLINE + 1)
-        is_many = len(wanting[kind]) > INLINE
-        if len(pairs) >= most or (is_many and len(many) >= room):
+        if kind not in wishes:
+            wishes[kind] = candidates(project_id, *kind, most=INLINE + 1)
+        is_many = len(wishes[kind]) > INLINE
+        if len(pairs) >= most or (is_many and len(many) >= room) or (taken and monotonic() > until):
             break
         taken += 1
         if is_many:
             many += [one.pk] if one.pk in there else []
-        else:
-            pairs += [(one.pk, destination_id) for destination_id in wanting[kind] if one.pk in there]
+        elif one.pk in there:
+            pairs += [(one.pk, destination_id) for destination_id in _wanting(one.pk, wishes[kind])]
     for event in Event.objects.defer("data", "extensions").filter(pk__in=many).order_by("pk"):
         fan_out_again(event)
     return _deliver(project_id, pairs, now) + len(many), taken
+
+
+def _wanting(event_id: UUID, wishes: Sequence[Subscription]) -> list[UUID]:
+    """Who of them wants just this one; it is read only where one of them has a filter."""
+    if not any(one.filter for one in wishes):
+        return [one.destination_id for one in wishes]
+    return matched(wishes, _judge(event_id)).wanting
+
+
+def _judge(event_id: UUID) -> PatientJudge:
+    return PatientJudge(Subject.of(Event.objects.get(pk=event_id)))
 
 
 def _room(project_id: UUID) -> int:
@@ -66,9 +90,13 @@ def _room(project_id: UUID) -> int:
     return MOST_FAN_OUTS - waiting
 
 
-def held(event_ids: Collection[UUID]) -> list[UUID]:
-    """Those of them that are there still; until the transaction's end nobody prunes them."""
+def held(event_ids: Collection[UUID], *, operational: bool = False) -> list[UUID]:
+    """Those of them that are there still; until the transaction's end nobody prunes them.
+
+    Of producers' events, or, for a destination that gets no others, of operational ones.
+    """
     rows = Event.objects.select_for_update().filter(pk__in=event_ids).order_by("pk")
+    rows = rows.filter(source=OPERATIONAL) if operational else rows.exclude(source=OPERATIONAL)
     return list(rows.values_list("pk", flat=True))
 
 

@@ -4,9 +4,31 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from apps.destinations.kinds.base import FormField, Kind, Message, Outcome, Sender, SigningKey, Target
+from apps.destinations.kinds.base import (
+    Attributes,
+    Event,
+    FormField,
+    Kind,
+    Message,
+    Outcome,
+    Sender,
+    SigningKey,
+    Target,
+)
 
-__all__ = ["FormField", "Kind", "Message", "Outcome", "Sender", "SigningKey", "Target", "all_kinds", "kind_named"]
+__all__ = [
+    "Attributes",
+    "Event",
+    "FormField",
+    "Kind",
+    "Message",
+    "Outcome",
+    "Sender",
+    "SigningKey",
+    "Target",
+    "all_kinds",
+    "kind_named",
+]
 
 
 @cache

@@ -38,7 +38,9 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 def facts_of(message: Message) -> Facts:
-    """Of the standard body; raises msgspec.MsgspecError for any other."""
+    """Whatever its format; raises msgspec.MsgspecError for a body that is none of ours."""
+    if event := message.event:
+        return Facts(event.type, event.time, msgspec.json.decode(message.data))
     body = _decode(message.body)
     return Facts(body.type, body.timestamp, body.data)
 

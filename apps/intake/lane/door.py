@@ -83,9 +83,9 @@ class Door:
         return results
 
     async def _drafts(self, project: Project, submitted: Submitted) -> list[Draft]:
-        """In the loop where all that is needed is in memory, else in a thread that reads it."""
+        """In the loop where all that is needed is in memory and soon done, else in a thread."""
         catalog, quotas = catalog_known(project), quotas_of(project)
-        if catalog is not None:
+        if catalog is not None and not (catalog.is_filtered and _is_much(submitted)):
             try:
                 return [draft(project, quotas, catalog, one) for one in submitted]
             except SynchronousOnlyOperation:  # a schema that is not in memory: Django lets no query run in the loop
@@ -109,6 +109,11 @@ async def _read_backlogs(thread: DatabaseThread) -> None:
         await asyncio.sleep(LOOK)
         if backlogs.any_due():
             await thread.attempted(backlogs.refresh)
+
+
+def _is_much(submitted: Submitted) -> bool:
+    """So much that to look into the data of each would make the others wait."""
+    return sum(len(one.data) + 2_000 for one in submitted if isinstance(one, Submission)) >= LARGE // 4
 
 
 def _all_or_none(project: Project, request: Request, submitted: Submitted, base: str) -> list[Result]:

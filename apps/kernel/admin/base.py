@@ -208,7 +208,11 @@ class ScopedAdmin[M: Model](ModelAdmin[M]):
     def show_once_in_dialog(self, request: HttpRequest, row: Model, *, what: str, text: str) -> HttpResponseBase:
         """The same in place of the dialog that asked for it."""
         context = {"what": what, "text": text, "next": change_url(row._meta.label_lower, row.pk)}
-        page = TemplateResponse(request, "admin/shown_once_dialog.html", context)
+        return self.show_in_dialog(request, "admin/shown_once_dialog.html", context)
+
+    def show_in_dialog(self, request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponseBase:
+        """In place of the dialog that asked for it."""
+        page = TemplateResponse(request, template, dict(context))
         headers = {"Cache-Control": "no-store", "HX-Retarget": "#dialog", "HX-Reselect": "#dialog"}
         for name, value in {**headers, "HX-Reswap": "outerHTML"}.items():
             page.headers[name] = value

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import trustme
 from django.conf import settings as django_settings
 from django.contrib.admin.models import LogEntry
 from django.db import connections
@@ -104,6 +105,57 @@ def test_the_page_shows_neither_secrets_nor_tokens(root: Person, destination: De
     assert "x-api-key" in shown
     assert destination.secrets.get().sealed not in shown
     assert destination.sealed_config not in shown
+
+
+def test_a_receiver_s_credentials_are_written_and_not_shown(root: Person, project: Project) -> None:
+    add(root, project, auth="basic", auth_name="me", auth_secret=" s3cret ", proxy="http://me:s3cret@127.0.0.1:9")
+    made = Destination.objects.get()
+    credentials = {"type": "basic", "username": "me", "password": " s3cret "}
+    config = {"url": NOWHERE, "headers": {}, "auth": credentials, "proxy": "http://me:s3cret@127.0.0.1:9"}
+    assert config_of(made) == config
+    page = text_of(root.get(PAGE, made.pk))
+    assert "s3cret" not in page
+    shown = {"auth": "basic", "auth_name": "me", "auth_style": "basic", "proxy": "http://me:********@127.0.0.1:9"}
+    written = {"auth_secret": "", "tls": "", "tls_private_key": "", "tls_ca": ""}
+    fields = {"name": "Renamed", "url": NOWHERE, "event_types": "*", **NO_SECRETS}
+    answer = root.post(PAGE, made.pk, **fields, **shown, **written)
+    assert answer.status_code == 302, text_of(answer)
+    made.refresh_from_db()
+    assert (made.name, config_of(made)) == ("Renamed", config)
+    answer = root.post(PAGE, made.pk, **fields, **{**shown, "auth_name": "you"}, **written)
+    assert "password is required" in str(answer.context["adminform"].form.errors["auth"])
+    answer = root.post(PAGE, made.pk, **fields, **{**shown, "auth": ""}, **written)
+    assert answer.status_code == 302, text_of(answer)
+    made.refresh_from_db()
+    assert "auth" not in config_of(made)
+
+
+def test_a_form_that_comes_back_shows_no_secret(root: Person, project: Project) -> None:
+    wrong = {"auth": "bearer", "auth_secret": "s3cret with spaces", "tls": "s3cret", "tls_private_key": "s3cret"}
+    answer = add(root, project, **wrong)
+    errors = answer.context["adminform"].form.errors
+    assert {"auth", "tls"} <= set(errors)
+    assert "s3cret" not in text_of(answer)
+
+
+def test_tokens_and_certificates_in_the_form(root: Person, project: Project) -> None:
+    leaf = trustme.CA().issue_cert("me@client.example", common_name="Acme")
+    pem = {"tls": leaf.cert_chain_pems[0].bytes().decode(), "tls_private_key": leaf.private_key_pem.bytes().decode()}
+    more = {"auth_token_url": NOWHERE, "auth_scopes": "read write", "auth_audience": "hooks", "auth_style": "post"}
+    url = "https://127.0.0.1:9/hook"
+    add(root, project, url=url, auth="oauth2", auth_name="me", auth_secret="s3cret", **more, **pem)
+    made = Destination.objects.get()
+    config = config_of(made)
+    assert config["auth"]["scopes"] == ["read", "write"]
+    assert config["tls"]["private_key"].startswith("-----BEGIN")
+    page = text_of(root.get(PAGE, made.pk))
+    assert "CN=Acme" in page
+    assert "PRIVATE KEY" not in page
+    shown = {"auth": "oauth2", "auth_name": "me", **more, "tls_none": "on"}
+    answer = root.post(PAGE, made.pk, url=url, event_types="*", **shown, **NO_SECRETS)
+    assert answer.status_code == 302, text_of(answer)
+    made.refresh_from_db()
+    assert config_of(made) == {name: value for name, value in config.items() if name != "tls"}
 
 
 def test_a_lost_encryption_key_leaves_the_page_readable(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import trustme
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
@@ -15,7 +16,7 @@ from apps.destinations.selectors import config_of
 from apps.destinations.services import destination_disable
 from apps.destinations.store import opened, sealed_targets
 from apps.kernel.clock import now
-from tests.integration.cast import NOWHERE, Answer, Caller, a_delivery, an_event
+from tests.integration.cast import NOWHERE, Answer, Caller, a_delivery, an_event, call
 from tests.integration.config.routes import routes
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,14 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"status": "paused"}, [("/status", "unknown_field")]),
     ({"method": "PUT"}, [("/method", "unknown_field")]),
     ({"headers": {"Host": "x"}}, [("/headers/Host", "reserved")]),
+    ({"auth": {"type": "basic", "username": "hunter2"}}, [("/auth/password", "required")]),
+    ({"auth": {"type": "bearer", "token": "hunter2 "}}, [("/auth/token", "invalid")]),
+    ({"proxy": "socks5://me:hunter2@proxy.example:1080"}, [("/proxy", "invalid")]),
+    ({"proxy": "http://me:hunter2@10.0.0.1:3128"}, [("/proxy", "address_refused")]),
+    (
+        {"tls": {"certificate": "hunter2", "private_key": "hunter2"}},
+        [("/tls/certificate", "invalid"), ("/tls/private_key", "invalid")],
+    ),
 ]
 
 
@@ -92,6 +101,51 @@ def test_addresses_that_are_not_public_are_refused(owner: Caller, settings: Sett
         answer = owner.post("destinations", {"url": url})
         assert answer.status == 422, url
         assert [pointer for pointer, _ in answer.faults] == ["/url"]
+
+
+# The receiver
+
+
+def test_a_receiver_s_credentials_are_kept_and_not_shown(owner: Caller) -> None:
+    auth = {"type": "oauth2", "token_url": NOWHERE, "client_id": "me", "client_secret": "hunter2", "scopes": ["a"]}
+    leaf = trustme.CA().issue_cert("me@client.example", common_name="Acme")
+    chain, key = leaf.cert_chain_pems[0].bytes().decode(), leaf.private_key_pem.bytes().decode()
+    tls, proxy = {"certificate": chain, "private_key": key}, "http://me:hunter2@127.0.0.1:9"
+    made = created(owner, url="https://127.0.0.1:9/hook", auth=auth, tls=tls, proxy=proxy)
+    assert made["auth"] == {**auth, "client_secret": "********"}
+    assert made["proxy"] == "http://me:********@127.0.0.1:9"
+    assert set(made["tls"]) == {"subject", "expires_at", "fingerprint", "has_ca"}
+    path = f"destinations/{made['id']}"
+    for answer in (owner.get(path), owner.get("destinations")):
+        assert b"hunter2" not in answer.content
+        assert b"PRIVATE KEY" not in answer.content
+    assert owner.patch(path, {"name": "b"}).body["auth"] == made["auth"]
+    moved = owner.patch(path, {"url": "https://127.0.0.2:9/"})
+    assert moved.faults == [("/auth", "required"), ("/tls", "required")]
+    assert owner.patch(path, {"auth": made["auth"]}).faults == [("/auth/client_secret", "masked")]
+    gone = owner.patch(path, {"auth": None, "tls": None, "proxy": None}).body
+    assert not {"auth", "tls", "proxy"} & set(gone)
+    assert config_of(Destination.objects.get()) == {"url": "https://127.0.0.1:9/hook", "headers": {}}
+    assert "hunter2" not in str(list(AuditEntry.objects.values()))
+
+
+def test_names_of_token_endpoints_and_proxies_are_vetted(owner: Caller, settings: Settings) -> None:
+    settings.TRUNKLINE_ALLOWED_NETWORKS = ()
+    auth = {"type": "oauth2", "client_id": "me", "client_secret": "x"}
+    url = "http://1.1.1.1/"
+    for wanted, pointer in (
+        ({"auth": {**auth, "token_url": "http://127.0.0.1/"}}, "/auth/token_url"),
+        ({"proxy": "http://localhost:3128"}, "/proxy"),
+    ):
+        assert [at for at, _ in owner.post("destinations", {"url": url, **wanted}).faults] == [pointer]
+
+
+def test_the_document_has_the_fields_and_says_which_are_secret(owner: Caller) -> None:
+    document = call("GET", "schema?format=json").body
+    properties = document["components"]["schemas"]["Destination"]["properties"]
+    assert {"url", "headers", "auth", "tls", "proxy"} <= set(properties)
+    assert properties["auth"]["properties"]["client_secret"]["writeOnly"]
+    assert properties["tls"]["properties"]["private_key"]["writeOnly"]
 
 
 # Changing
@@ -227,8 +281,8 @@ def test_deleted_it_is_gone_from_everywhere_and_its_secrets_are_erased(owner: Ca
 
 def test_the_audit_trail_follows(owner: Caller, project: Project) -> None:
     path = f"destinations/{created(owner)['id']}"
-    for call in ("pause", "resume", "rotate-secret"):
-        owner.post(f"{path}/{call}")
+    for action in ("pause", "resume", "rotate-secret"):
+        owner.post(f"{path}/{action}")
     owner.patch(path, {"name": "x"})
     owner.delete(path)
     entries = AuditEntry.objects.filter(project_id=project.pk, target=path.partition("/")[2]).order_by("at")

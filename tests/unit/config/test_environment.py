@@ -78,6 +78,8 @@ WRONG = [
     ("EMAIL_URL", "http://mail.example.com", "smtp://"),
     ("EMAIL_URL", "smtp://me:hunter2@mail.example.com/?tls=off", "without TLS"),
     ("TRUNKLINE_EMAIL_FROM", "Trunkline <a@b>", "one plain address"),
+    ("TRUNKLINE_EGRESS_PROXY", "https://proxy.example:3128", "must start with http://"),
+    ("TRUNKLINE_EGRESS_PROXY", "http://proxy.example", "must have a host and a port"),
     ("TRUNKLINE_ENCRYPTION_KEYS", "a:c2hvcnQ=", "32 bytes"),
     ("TRUNKLINE_ENCRYPTION_KEYS", "a:not base64!", "32 bytes"),
     ("TRUNKLINE_ENCRYPTION_KEYS", KEY, "`id:base64`"),
@@ -121,7 +123,12 @@ def test_the_text_of_the_error_has_a_line_for_each() -> None:
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_every_secret_may_come_as_a_file(name: str, tmp_path: Path) -> None:
-    value = {"TRUNKLINE_ENCRYPTION_KEYS": f"a:{KEY}", "EMAIL_URL": "smtps://me:p@mail"}.get(name, "redis://cache")
+    special = {
+        "TRUNKLINE_ENCRYPTION_KEYS": f"a:{KEY}",
+        "TRUNKLINE_EGRESS_PROXY": "http://me:pass@10.0.0.1:3128",
+        "EMAIL_URL": "smtps://me:p@mail",
+    }
+    value = special.get(name, "redis://cache")
     (tmp_path / "secret").write_text(f"{value}\n")
     more = {"TRUNKLINE_EMAIL_FROM": "a@b"} if name == "EMAIL_URL" else {}
     assert read({f"{name}_FILE": str(tmp_path / "secret"), **more}) == read({name: value, **more})

@@ -29,9 +29,21 @@ class AnswerReader:
     What comes after an answer is no part of it, so that a receiver can't answer a request before it is made.
     """
 
-    __slots__ = ("_body", "_ended", "_has_length", "_keep", "_left", "_parser", "_retry_after", "_status", "seen")
+    __slots__ = (
+        "_body",
+        "_ended",
+        "_has_length",
+        "_keep",
+        "_kept",
+        "_left",
+        "_parser",
+        "_retry_after",
+        "_status",
+        "seen",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
         self._parser = HttpResponseParser(self)
         self.begin()
 
@@ -104,7 +116,7 @@ class AnswerReader:
     def on_body(self, data: bytes) -> None:
         if not self._ended:
             self._left -= len(data)
-            self._body += data[: KEPT - len(self._body)]
+            self._body += data[: self._kept - len(self._body)]
 
     def on_message_complete(self) -> None:
         if self._status and not self._ended:  # an informational answer is followed by the real one

@@ -1,16 +1,18 @@
-"""A webhook's settings: `url`, and optional `headers` that go with every request."""
+"""A webhook's settings: `url`, and optional `headers`, `auth`, `tls` and `proxy`, each with a page of its own."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from apps.destinations.egress import EgressPolicy, vet_url
+from apps.destinations.kinds.webhook import auth, client_tls, proxy
+from apps.destinations.kinds.webhook.auth import MASK, clean_auth, masked_auth
+from apps.destinations.kinds.webhook.client_tls import clean_tls, shown_tls
+from apps.destinations.kinds.webhook.proxy import clean_proxy, masked_proxy
 from apps.kernel.errors import Fault, Invalid
 
 MOST_HEADERS = 20
 MOST_BYTES = 4096  # of all names and values together
-MASK = "********"
-
 FIELDS: Mapping[str, Any] = {
     "url": {
         "type": "string",
@@ -24,11 +26,15 @@ FIELDS: Mapping[str, Any] = {
         "maxProperties": MOST_HEADERS,
         "description": "webhook: sent along with every delivery; answers show their names only",
     },
+    "auth": auth.FIELD,
+    "tls": client_tls.FIELD,
+    "proxy": proxy.FIELD,
 }
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2, token
 VALUE = re.compile(r"[!-~]([\t -~]*[!-~])?")  # RFC 9110 5.5, field-value without obs-text
 
+CLOUDEVENTS = "ce-"
 RESERVED_PREFIXES = ("webhook-", "proxy-")
 # Ours to set, or about the connection rather than the message (RFC 9110 7.6.1).
 RESERVED = frozenset(
@@ -38,20 +44,42 @@ RESERVED = frozenset(
 
 
 def clean(config: Mapping[str, Any], policy: EgressPolicy) -> dict[str, Any]:
-    """`{"url": str, "headers": {lower-case name: value}}`; raises Invalid naming every fault at once."""
-    faults = [
-        Fault(_pointer(name), "unknown field", "unknown_field") for name in config if name not in {"url", "headers"}
-    ]
+    """As it is stored; raises Invalid naming every fault at once.
+
+    `{"url": str, "headers": {lower-case name: value}}`, and `auth`, `tls` and `proxy` where they were given.
+    """
+    faults = [Fault(_pointer(name), "unknown field", "unknown_field") for name in config if name not in FIELDS]
     url = _clean_url(config.get("url"), policy, faults)
     headers = _clean_headers(config.get("headers"), faults)
+    more = {
+        "auth": clean_auth(config.get("auth"), policy, faults),
+        "tls": clean_tls(config.get("tls"), faults),
+        "proxy": clean_proxy(config.get("proxy"), policy, faults),
+    }
+    faults += _contradictions(url, headers, more)
     if faults:
         raise Invalid("The destination's settings are not valid", faults=faults)
-    return {"url": url, "headers": headers}
+    return {"url": url, "headers": headers, **{name: value for name, value in more.items() if value}}
+
+
+def _contradictions(url: str, headers: Mapping[str, str], more: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is fine by itself, but not together."""
+    if more["auth"] and "authorization" in headers:
+        yield Fault("/headers/authorization", "is what `auth` makes: give one of the two", "conflict")
+    if more["tls"] and url.startswith("http:"):
+        yield Fault("/tls", "has no use with an http URL: https is what shows certificates", "conflict")
+    for name in headers:
+        if name.startswith(CLOUDEVENTS):  # not among those that stop a stored config from being sent
+            yield Fault(_pointer("headers", name), "is set by Trunkline itself, in CloudEvents", "reserved")
 
 
 def masked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config to show: the headers' names, not their values."""
-    return {**config, "headers": dict.fromkeys(config.get("headers", {}), MASK)}
+    """The config to show: the headers' names, not their values, and no secret of the others."""
+    shown = {**config, "headers": dict.fromkeys(config.get("headers", {}), MASK)}
+    return shown | {name: show(config[name]) for name, show in SHOWN.items() if config.get(name)}
+
+
+SHOWN: Mapping[str, Callable[[Any], Any]] = {"auth": masked_auth, "tls": shown_tls, "proxy": masked_proxy}
 
 
 def _clean_url(url: object, policy: EgressPolicy, faults: list[Fault]) -> str:

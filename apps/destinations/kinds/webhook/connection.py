@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import cast
 
-from apps.destinations.kinds.webhook.answer import Answer, AnswerReader
+from apps.destinations.kinds.webhook.answer import KEPT, Answer, AnswerReader
 from apps.destinations.kinds.webhook.failures import CONNECT_FAILED, TIMEOUT, AttemptFailed, failure_of
 
 JOINED = 64 * 1024  # bytes of a body that are cheaper to copy than to write apart
@@ -18,12 +18,14 @@ class Stale(Exception):
 class Connection(asyncio.Protocol):
     """Whoever holds it awaits what it `ask`s; afterwards it `is_reusable`, or else it is to be dropped."""
 
-    def __init__(self, key: tuple[str, str], peer: str, on_lost: Callable[["Connection"], None]) -> None:
+    def __init__(
+        self, key: tuple[str, str], peer: str, on_lost: Callable[["Connection"], None], kept: int = KEPT
+    ) -> None:
         self.key = key  # origin and address
         self._peer = peer  # for people
         self.expires = math.inf  # by time.monotonic: what is to be over by then
         self._on_lost = on_lost
-        self._reader = AnswerReader()
+        self._reader = AnswerReader(kept)
         self._waiting: asyncio.Future[Answer] | None = None
         self._transport: asyncio.Transport | None = None
         self._asked = 0

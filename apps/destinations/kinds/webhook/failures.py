@@ -13,6 +13,8 @@ CONNECT_FAILED = "connect_failed"  # refused, unreachable, reset, hung up
 TLS_FAILED = "tls_failed"
 TIMEOUT = "timeout"
 PROTOCOL_ERROR = "protocol_error"  # what came is not HTTP, or too much of it
+AUTH_FAILED = "auth_failed"  # no access token was to be had
+PROXY_FAILED = "proxy_failed"  # it can't be reached, or won't let us through
 REQUEST_FAILED = "request_failed"  # all else
 
 OS_PHRASES = {
@@ -47,16 +49,23 @@ class AttemptFailed(Exception):
         self.code, self.detail, self.unsent, self.status_code = code, detail, unsent, status_code
 
 
+class ProxyUnreachable(AttemptFailed):
+    """Not even a connection to the proxy came about, so that another of its addresses may be tried."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(PROXY_FAILED, detail)
+
+
 def failure_of(error: OSError, peer: str, *, unsent: bool = False) -> AttemptFailed:
     """What `error` means; `peer` is the address and port, for people."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return AttemptFailed(TLS_FAILED, _certificate_phrase(error))
     if isinstance(error, ssl.SSLError):
         return AttemptFailed(TLS_FAILED, _tls_phrase(error))
-    return AttemptFailed(CONNECT_FAILED, f"{peer}: {_os_phrase(error)}", unsent=unsent)
+    return AttemptFailed(CONNECT_FAILED, f"{peer}: {os_phrase(error)}", unsent=unsent)
 
 
-def _os_phrase(error: OSError) -> str:
+def os_phrase(error: OSError) -> str:
     if error.errno is None:  # the event loop's own, such as the far side's end of a TLS connection
         return "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
     return OS_PHRASES.get(error.errno) or os.strerror(error.errno).lower()

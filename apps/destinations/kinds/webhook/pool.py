@@ -5,14 +5,14 @@ a timer for each request would cost more than looking at all of them now and the
 """
 
 import asyncio
-import ssl
 import time
 from collections import defaultdict
 
-from apps.destinations.kinds.webhook.certificates import client_context
+from apps.destinations.kinds.webhook.certificates import Contexts
 from apps.destinations.kinds.webhook.connection import Connection
 from apps.destinations.kinds.webhook.failures import TIMEOUT, AttemptFailed, failure_of
 from apps.destinations.kinds.webhook.route import Route
+from apps.destinations.kinds.webhook.tunnel import connect_through
 
 MOST_IDLE = 512  # connections without a request
 CONNECT_TIMEOUT = 5.0  # seconds for TCP and TLS together
@@ -28,7 +28,7 @@ class Pool:
         self._open: set[Connection] = set()
         self._idle: dict[Connection, None] = {}  # the one idle longest first
         self._by_key: dict[tuple[str, str], list[Connection]] = defaultdict(list)
-        self._context: asyncio.Task[ssl.SSLContext] | None = None
+        self._contexts = Contexts()
         self._clock: asyncio.TimerHandle | None = None
 
     def take(self, key: tuple[str, str]) -> Connection | None:
@@ -41,16 +41,19 @@ class Pool:
         del self._idle[connection]
         return connection
 
-    async def open(self, route: Route, address: str, seconds: float) -> Connection:
-        """A new one; raises AttemptFailed. TLS is spoken, and the certificate checked, for the route's host."""
-        peer = f"{address} port {route.port}"
-        connection = Connection((route.origin, address), peer, self._forget)
+    async def open(self, route: Route, address: str, seconds: float, hop: str = "") -> Connection:
+        """A new one; raises AttemptFailed. TLS is spoken, and the certificate checked, for the route's host.
+
+        `hop`: the address of the route's proxy, where it has one.
+        """
+        peer = f"{address} port {route.port}" + (f" through proxy {route.via.proxy.authority}" if route.via else "")
+        connection = Connection((route.origin, address), peer, self._forget, route.kept)
         self._open.add(connection)
         self._clock = self._clock or asyncio.get_running_loop().call_later(TICK, self._expire)
         deadline = asyncio.timeout(min(seconds, CONNECT_TIMEOUT))
         try:
             async with deadline:
-                await self._connect(connection, route, address)
+                await self._connect(connection, route, address, hop)
         except BaseException as error:
             self._open.discard(connection)
             connection.drop()
@@ -76,29 +79,20 @@ class Pool:
         """Requests still on their way fail; connections are closed."""
         if self._clock:
             self._clock.cancel()
-        if self._context:
-            self._context.cancel()
+        self._contexts.close()
         for connection in tuple(self._open):
             connection.drop()
         for _ in range(10):  # turns of the loop, which closes sockets in a later one
             await asyncio.sleep(0)
 
-    async def _connect(self, connection: Connection, route: Route, address: str) -> None:
+    async def _connect(self, connection: Connection, route: Route, address: str, hop: str) -> None:
         loop = asyncio.get_running_loop()
-        if not route.is_tls:
-            await loop.create_connection(lambda: connection, address, route.port)
+        context = await self._contexts.get(route.tls) if route.is_tls else None
+        if route.via:
+            await connect_through(route, address, hop, connection, context)
             return
-        context = await self._get_context()
-        await loop.create_connection(
-            lambda: connection, address, route.port, ssl=context, server_hostname=route.server_name
-        )
-
-    async def _get_context(self) -> ssl.SSLContext:
-        """Made once, in a thread; where that failed, tried again for the next connection."""
-        if self._context is None or (self._context.done() and self._context.exception()):
-            self._context = asyncio.create_task(asyncio.to_thread(client_context))
-            self._context.add_done_callback(_note)
-        return await asyncio.shield(self._context)
+        name = route.server_name if context else None
+        await loop.create_connection(lambda: connection, address, route.port, ssl=context, server_hostname=name)
 
     def _expire(self) -> None:
         now = time.monotonic()
@@ -118,9 +112,3 @@ class Pool:
         if not waiting:
             del self._by_key[connection.key]
         connection.drop()
-
-
-def _note(done: asyncio.Task[ssl.SSLContext]) -> None:
-    """Its exception is known, whether or not anybody still waits for it."""
-    if not done.cancelled():
-        done.exception()

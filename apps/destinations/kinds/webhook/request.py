@@ -17,13 +17,15 @@ def head_of(route: Route, target: Target, message: Message) -> bytes:
     signature = sign(target.secrets, message.id, timestamp, message.body)
     prefix = signing.header_prefix if (signing := target.policy.signing) else HEADER_PREFIX
     trace = f"traceparent: {message.traceparent}\r\n" if message.traceparent else ""
+    more = "".join([f"{name}: {value}\r\n" for name, value in message.headers]) if message.headers else ""
     own = (
         f"{prefix}id: {message.id}\r\n{prefix}timestamp: {timestamp}\r\n{prefix}signature: {signature}\r\n"
-        f"{trace}content-length: {len(message.body)}\r\n\r\n"
+        f"{trace}{more}content-type: {message.content_type}\r\ncontent-length: {len(message.body)}\r\n\r\n"
     )
     return route.head + own.encode("ascii")
 
 
 def unsigned_head(route: Route, message: Message) -> bytes:
     """The same without what proves who sends it, for receivers that go by the URL."""
-    return route.head + f"content-length: {len(message.body)}\r\n\r\n".encode("ascii")
+    own = f"content-type: {message.content_type}\r\ncontent-length: {len(message.body)}\r\n\r\n"
+    return route.head + own.encode("ascii")

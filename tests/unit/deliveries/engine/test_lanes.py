@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.deliveries.engine.lanes import CHUNK, Lanes
+from apps.deliveries.engine.lanes import CHUNK, Lanes, Ramp
 from apps.deliveries.policy.fairness import FAILING, PROBES, REST, most, start
 
 ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -161,3 +161,31 @@ def test_every_one_is_served_however_claims_are_cut_short() -> None:
 
 def many(count: int) -> list[str]:
     return [f"{number:032x}" for number in range(1, count + 1)]
+
+
+# Limits and ramps
+
+
+def test_one_that_rests_is_due_still_and_asked_for_when_its_time_comes() -> None:
+    found = lanes(ONE, TWO)
+    give(found, found.ask(PLACES, 0.0))
+    found.ended(ONE, quick=start(PLACES))
+    found.rest({ONE: 5.0})
+    assert ONE not in found.ask(PLACES, 4.9)
+    assert found.next_rest_ends() == 5.0
+    assert ONE in found.ask(PLACES, 5.0)
+
+
+def test_what_a_resting_one_waits_for_may_come_sooner() -> None:
+    found = lanes()
+    found.rest({ONE: 5.0})
+    found.rested([ONE, TWO])
+    assert ONE in found.ask(PLACES, 0.1)
+
+
+def test_after_its_breaker_closed_a_destination_is_given_more_and_more() -> None:
+    found = trusted(ONE)
+    found.ramps = {ONE: Ramp(began=100.0, seconds=10.0)}
+    for now, most_held in ((100.0, 1), (105.0, PLACES // 2), (110.0, most(PLACES))):
+        found.wake([ONE])
+        assert found.ask(PLACES, now) == {ONE: most_held}

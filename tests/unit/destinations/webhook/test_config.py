@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis.strategies import text
 
 from apps.destinations.egress import EgressPolicy
-from apps.destinations.kinds.webhook.config import MASK, clean, masked
+from apps.destinations.kinds.webhook.auth import MASK
+from apps.destinations.kinds.webhook.config import clean, masked
 from apps.kernel.errors import Invalid
 
 URL = "https://example.com/hook"

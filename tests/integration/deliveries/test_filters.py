@@ -1,0 +1,180 @@
+"""Filters from door to row: the intake, fan-outs and replays ask them alike, and none makes the other wait."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from apps.deliveries.fan_out import expand_next
+from apps.deliveries.models import Delivery, FanOut
+from apps.deliveries.services import event_replay_to_all
+from apps.destinations.models import Destination
+from apps.destinations.routing import telemetry
+from apps.destinations.services import destination_change
+from apps.events.models import Event
+from apps.kernel import ids
+from tests.integration.cast import ACTOR, NOWHERE, Answer, Caller, a_destination
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AT_ONCE, BY_WORKER = "event.data.total > 100", "event.data.lines.map(l, l.price).exists(p, p > 100)"
+BOTH = pytest.mark.parametrize("text", [AT_ONCE, BY_WORKER], ids=["at once", "by a worker"])
+DEAR, CHEAP, OTHER = (
+    {"total": 250, "lines": [{"price": 250}]},
+    {"total": 5, "lines": [{"price": 5}]},
+    {"nothing": "of the kind"},
+)
+
+
+def publish(owner: Caller, data: object, **more: Any) -> Event:
+    answer = owner.post("events", {"type": "invoice.paid", "data": data, **more})
+    assert answer.status == 202, answer.content
+    return Event.objects.get(pk=ids.decode("evt", answer.body["id"]))
+
+
+def expand_all() -> int:
+    made = 0
+    while (count := expand_next()) is not None:
+        made += count
+    return made
+
+
+def receivers(event: Event) -> set[UUID]:
+    return set(Delivery.objects.filter(event=event).values_list("destination_id", flat=True))
+
+
+@BOTH
+def test_only_events_that_hold_become_deliveries(owner: Caller, text: str) -> None:
+    filtered, all_of_them = a_destination(owner.project, filter=text), a_destination(owner.project)
+    dear, cheap, other = (publish(owner, data) for data in (DEAR, CHEAP, OTHER))
+    assert all_of_them.pk in receivers(cheap), "a neighbour's filter does not keep it waiting"
+    expand_all()
+    assert receivers(dear) == {filtered.pk, all_of_them.pk}
+    assert receivers(cheap) == receivers(other) == {all_of_them.pk}
+
+
+def test_the_intake_decides_what_it_can_and_leaves_the_rest(owner: Caller) -> None:
+    a_destination(owner.project, filter=AT_ONCE)
+    publish(owner, DEAR)
+    assert not FanOut.objects.exists()
+    late = a_destination(owner.project, filter=BY_WORKER)
+    event = publish(owner, DEAR)
+    assert FanOut.objects.count() == 1
+    assert late.pk not in receivers(event)
+    expand_all()
+    assert late.pk in receivers(event)
+
+
+def test_consumer_type_and_filter_all_count(owner: Caller) -> None:
+    theirs = a_destination(owner.project, filter=AT_ONCE, consumer="acme", event_types=["invoice.*"])
+    assert receivers(publish(owner, DEAR, consumer="acme")) == {theirs.pk}
+    assert receivers(publish(owner, DEAR)) == receivers(publish(owner, DEAR, consumer="globex")) == set()
+    assert receivers(publish(owner, DEAR, consumer="acme", type="user.made")) == set()
+
+
+@BOTH
+def test_a_change_counts_from_the_next_event_on(owner: Caller, text: str) -> None:
+    destination = a_destination(owner.project)
+    destination_change(destination=destination, filter=text, actor=ACTOR)
+    cheap = publish(owner, CHEAP)
+    expand_all()
+    assert receivers(cheap) == set()
+    destination_change(destination=destination, filter="", actor=ACTOR)
+    assert receivers(publish(owner, CHEAP)) == {destination.pk}
+
+
+@BOTH
+def test_a_replay_to_all_honours_filters_as_they_are_now(owner: Caller, text: str) -> None:
+    destination = a_destination(owner.project, filter=text)
+    cheap, dear = publish(owner, CHEAP), publish(owner, DEAR)
+    expand_all()
+    Delivery.objects.all().delete()
+    for event in (cheap, dear):
+        event_replay_to_all(event=event, actor=ACTOR)
+    expand_all()
+    assert (receivers(cheap), receivers(dear)) == (set(), {destination.pk})
+
+
+@BOTH
+def test_what_can_not_be_evaluated_is_counted(owner: Caller, text: str) -> None:
+    a_destination(owner.project, filter=text)
+    before = telemetry.FAILURES._value.get()
+    publish(owner, OTHER)
+    expand_all()
+    assert telemetry.FAILURES._value.get() == before + 1
+
+
+def test_a_filter_that_takes_too_much_is_stopped_and_the_others_are_not(
+    owner: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.destinations.routing.matching.CPU", 0.05)
+    bomb = "event.data.l.map(x, event.data.s + event.data.s).size() == 1"
+    hostile = a_destination(owner.project, filter=bomb)
+    good = a_destination(owner.project, filter=BY_WORKER)
+    event = publish(owner, {**DEAR, "l": list(range(5_000)), "s": "a" * 100_000})
+    expand_all()
+    assert receivers(event) == {good.pk}
+    assert not FanOut.objects.exists()
+    assert hostile.pk not in receivers(event)
+
+
+def test_a_fan_out_stops_for_breath_and_goes_on_where_it_was(owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.deliveries.fan_out.PATIENCE", 0)
+    wanting = {a_destination(owner.project, filter=BY_WORKER).pk for _ in range(3)}
+    event = publish(owner, DEAR)
+    assert [expand_next() for _ in range(5)] == [1, 1, 1, None, None]
+    assert receivers(event) == wanting
+
+
+def test_a_batch_is_filtered_event_by_event(owner: Caller) -> None:
+    destination = a_destination(owner.project, filter=AT_ONCE)
+    batch = [{"type": "invoice.paid", "data": data} for data in (DEAR, CHEAP, OTHER, DEAR)]
+    assert owner.post("events/batch", {"events": batch}).status in {200, 202, 207}
+    assert Delivery.objects.filter(destination=destination).count() == 2
+
+
+# The API
+
+
+def made(owner: Caller, **fields: Any) -> Answer:
+    return owner.post("destinations", {"url": NOWHERE, **fields})
+
+
+def test_the_api_sets_shows_and_clears_both(owner: Caller) -> None:
+    path = {"jmespath": "lines"}
+    answer = made(owner, filter=f" {AT_ONCE}\n", transform=path)
+    assert answer.status == 201, answer.content
+    where = f"destinations/{answer.body['id']}"
+    assert (answer.body["filter"], answer.body["transform"]) == (AT_ONCE, path)
+    assert owner.patch(where, {"name": "x"}).body["filter"] == AT_ONCE
+    cleared = owner.patch(where, {"filter": None, "transform": None}).body
+    assert (cleared["filter"], cleared["transform"]) == (None, None)
+    assert owner.patch(where, {"filter": AT_ONCE}).body["filter"] == AT_ONCE
+    assert owner.patch(where, {"filter": ""}).body["filter"] is None
+    assert made(owner).body["filter"] is None
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"filter": "event.data.x =="}, "/filter", "line 1, column 16"),
+    ({"filter": "x" * 2_001}, "/filter", "2000"),
+    ({"transform": {"jmespath": "a..b"}}, "/transform/jmespath", "column 3"),
+    ({"transform": {"jmespath": "nope(@)"}}, "/transform/jmespath", "no function nope"),
+    ({"transform": {"template": "\n{{ x"}}, "/transform/template", "line 2"),
+    ({"transform": {}, "filter": "1"}, "/filter", "of type int"),
+    ({"transform": {"jmespath": "a", "template": "b"}}, "/transform", "one of"),
+    ({"transform": {"jmespath": 1}}, "/transform/jmespath", "str"),
+    ({"transform": {"x": 1}}, "/transform", "`x`"),
+    ({"transform": "a"}, "/transform", "object"),
+    ({"transform": {"template": "a", "content_type": "text/plain"}}, "/transform/content_type", "raw"),
+    ({"transform": {"template": "a", "raw": True, "content_type": "a\r\nb"}}, "/transform/content_type", "like"),
+]
+
+
+@pytest.mark.parametrize(("fields", "pointer", "said"), WRONG, ids=range(len(WRONG)))
+def test_the_api_refuses_with_the_place(owner: Caller, fields: dict[str, Any], pointer: str, said: str) -> None:
+    there = f"destinations/{made(owner).body['id']}"
+    for answer in (made(owner, **fields), owner.patch(there, fields)):
+        assert answer.status in {400, 422}, answer.content
+        [fault] = answer.body["errors"]
+        assert fault["pointer"] == pointer
+        assert said in fault["detail"]
+    assert Destination.objects.count() == 1

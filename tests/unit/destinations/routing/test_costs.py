@@ -1,0 +1,95 @@
+"""What may take long is told beforehand from what never does: so the intake's loop evaluates only the latter."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from apps.destinations.routing.costs import UNBOUNDED, outline
+from apps.destinations.routing.filters import Filter, activation_of
+from apps.destinations.routing.matching import INLINE, InlineJudge
+from apps.destinations.routing.subject import Subject
+
+WHEN = datetime(2026, 3, 4, tzinfo=UTC)
+SMALL = {"total": 5, "s": "abc", "items": [{"price": n, "tags": ["x"]} for n in range(20)]}
+
+
+def subject(data: object) -> Subject:
+    return Subject("invoice.paid", WHEN, json.dumps(data).encode())
+
+
+HERE = [
+    "event.data.total == 5",
+    "event.type in ['a', 'b'] || event.data.s != event.type",
+    "event.data.s.matches('^[a-c]+$')",
+    "event.data.items.exists(i, i.price > 3)",
+    "event.data.s.contains('b') && event.time.getHours() < 8",
+    "has(event.data.s) && '+' == event.data.s",
+]
+
+
+@pytest.mark.parametrize("text", HERE)
+def test_usual_filters_over_usual_events_are_evaluated_at_once(text: str) -> None:
+    one = Filter(text)
+    one.compile()
+    assert InlineJudge(subject(SMALL)).verdict(one).holds is not None
+
+
+ELSEWHERE = [
+    "event.data.s + event.data.s == 'abcabc'",  # doubled in each round, a text fills the memory
+    "event.data.items.map(i, i.price).size() > 3",
+    "event.data.items.filter(i, i.price > 3).size() > 3",
+    "event.data.s.matches(event.type)",  # an expression from outside
+    "event.data.s.matches('(a{50}){50}')",
+    "matches(event.data.s, 'a')",
+    "event.time.getHours('Europe/Berlin') > 1",  # reads a file
+]
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_what_can_not_be_bounded_is_left_to_a_worker(text: str) -> None:
+    assert outline(text).most(subject(SMALL)) == UNBOUNDED
+
+
+def test_much_data_and_many_filters_are_left_too() -> None:
+    large, cheap = subject({"l": list(range(100_000)), "x": 1}), Filter("event.data.x == 1")
+    cheap.compile()
+    assert InlineJudge(large).verdict(cheap).holds is None
+    judge, found = InlineJudge(subject(SMALL)), []
+    for number in range(300):
+        one = Filter(f"event.data.total == {number}")
+        one.compile()
+        found.append(judge.verdict(one).holds)
+    assert found[0] is False
+    assert found[-1] is None
+
+
+def test_one_that_is_not_compiled_yet_is_left() -> None:
+    assert InlineJudge(subject(SMALL)).verdict(Filter("true")).holds is None
+
+
+TEXT = "a" * 12_000
+HOSTILE = [
+    (SMALL, "event.data.items.all(a, event.data.items.all(b, event.data.items.all(c, event.data == event.data)))"),
+    ({"h": TEXT, "n": TEXT[:6_000] + "b"}, " || ".join(["event.data.h.contains(event.data.n)"] * 50)),
+    ({"h": TEXT}, " && ".join(["event.data.h.matches('(a|aa)*(a|aa|aaa)*$')"] * 40)),
+    ({"l": list(range(3_000))}, "event.data.l.all(x, event.data.l.all(y, y >= 0))"),
+    ({"l": list(range(3_000)), "s": TEXT}, "event.data.l.all(x, size(event.data.s) + x > 1 || x in event.data.l)"),
+    ({"l": list(range(900)), "s": TEXT}, "event.data.l.all(x, size(event.data.s) > 1 || x in event.data.l)"),
+    ({"s": TEXT}, "event.data.s < event.data.s || " * 50 + "event.data.s == event.data.s"),
+    ({str(n): n for n in range(2_000)}, "event.data == event.data && " * 60 + "true"),
+]
+
+
+@pytest.mark.parametrize(("data", "text"), HOSTILE, ids=range(len(HOSTILE)))
+def test_what_is_evaluated_at_once_takes_no_longer_than_it_says(data: object, text: str) -> None:
+    """The bound is sound where it counts: none of the hostile ones is let in for less than it takes."""
+    event, one = subject(data), Filter(text)
+    one.compile()
+    bound = one.outline.most(event) + one.outline.opening(event)
+    if bound > 50 * INLINE:
+        return  # a worker's, far from here
+    began = time.thread_time_ns()
+    one.evaluate(activation_of(event))
+    assert time.thread_time_ns() - began < bound + 2_000_000

@@ -15,10 +15,13 @@ from apps.deliveries import notices
 from apps.deliveries.engine import settler
 from apps.deliveries.models import Attempt, Delivery
 from apps.deliveries.notices import DEAD, DISABLED, FAILING, Notice, notify
+from apps.deliveries.operations.reading import EventSeen
+from apps.deliveries.operations.replaying import replay_to, replay_to_all
 from apps.deliveries.states import State
 from apps.destinations.models import Destination, Status
 from apps.events.models import OPERATIONAL, Event
 from apps.intake.parsing.fields import RESERVED
+from apps.kernel.clock import now
 from tests.integration.cast import NOWHERE, Caller, a_delivery, a_destination, a_project, an_event
 from tests.integration.deliveries.engine_room import attempted, run_until, watched_lines
 from tests.receiver import Receiver
@@ -278,3 +281,18 @@ def test_every_notice_is_logged_after_its_commit(project: Project) -> None:
             assert lines.of("operational.notice") == []
         [line] = lines.of("operational.notice")
     assert (line["type"], line["destination_id"], line["subscribers"]) == (FAILING, failing.public_id, 0)
+
+
+@pytest.mark.django_db
+def test_bulk_replays_keep_the_two_apart(project: Project) -> None:
+    ordinary, ops = a_destination(project), operational(project)
+    tell(ordinary)
+    [(notice, _)] = told()
+    event = an_event(project)
+    seen = [EventSeen(one.pk, one.type, one.consumer, one.subject, one.received_at) for one in (notice, event)]
+    with transaction.atomic():
+        replay_to_all(project.pk, seen, most=10, now=now())
+        replay_to(ops, seen, only_matching=False, now=now())
+        replay_to(ordinary, seen, only_matching=False, now=now())
+    pairs = set(Delivery.objects.values_list("event_id", "destination_id"))
+    assert pairs == {(notice.pk, ops.pk), (event.pk, ordinary.pk)}

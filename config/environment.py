@@ -9,11 +9,13 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from apps.destinations.egress.proxy import parse_proxy
+from apps.destinations.kinds.email.server import MailServer, parse_address, parse_server
 from config import production
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +24,7 @@ SECRETS = {
     "SECRET_KEY_FALLBACKS",
     "DATABASE_URL",
     "REDIS_URL",
+    "EMAIL_URL",
     "TRUNKLINE_ENCRYPTION_KEYS",
     "TRUNKLINE_METRICS_TOKEN",
     "TRUNKLINE_EGRESS_PROXY",
@@ -84,6 +87,28 @@ def _ports(value: object) -> object:
     return ports
 
 
+def _public_url(value: object) -> object:
+    if value is None:
+        return None
+    parts = urlsplit(str(value))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(
+            "must be the http or https URL under which people reach the admin: https://trunkline.example.com"
+        )
+    return str(value).rstrip("/")
+
+
+def _email_url(value: object) -> object:
+    return value if value is None else parse_server(str(value))
+
+
+def _email_address(value: object) -> object:
+    return value if value is None else parse_address(str(value))
+
+
+type PublicURL = Annotated[str | None, BeforeValidator(_public_url)]
+type EmailURL = Annotated[MailServer | None, BeforeValidator(_email_url)]
+type EmailAddress = Annotated[str | None, BeforeValidator(_email_address)]
 type Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 type Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 type Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)]
@@ -128,6 +153,9 @@ class Environment(BaseSettings):
     trunkline_quota_payload_bytes: int = Field(default=0, ge=0, le=5_000_000)
     trunkline_quota_backlog: int = Field(default=0, ge=0, le=10**9)
     trunkline_metrics_token: SecretStr | None = None
+    trunkline_public_url: PublicURL = None
+    email_url: EmailURL = Field(default=None, repr=False)
+    trunkline_email_from: EmailAddress = None
 
     @classmethod
     def settings_customise_sources(
@@ -174,6 +202,8 @@ def read(environ: Mapping[str, str]) -> Environment:
         environment = Environment.model_validate(data)
     except ValidationError as error:
         faults += [f"{str(fault['loc'][0]).upper()}: {_plainly(fault['msg'])}" for fault in error.errors()]
+    if environment and (environment.email_url is None) != (environment.trunkline_email_from is None):
+        faults.append("EMAIL_URL: goes with TRUNKLINE_EMAIL_FROM: set both, or neither")
     known = {name.upper() for name in fields}
     faults += production.faults(values, known | {f"{name}_FILE" for name in SECRETS})
     if faults or environment is None:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from apps.audit.services import Actor, audit_record
 from apps.deliveries.models import Breaker
-from apps.deliveries.notices import Notice, notify
+from apps.deliveries.notices import DISABLED, FAILING, RECOVERED, Notice, notify
 from apps.deliveries.policy.breaker import FRESH, Circuit, Standing, disables, judged, reset
 from apps.deliveries.store import breakers
 from apps.deliveries.store.breakers import Trouble
@@ -21,8 +21,6 @@ from apps.destinations.policy import Breaker as Rule
 from apps.destinations.policy import Policy
 from apps.destinations.services import destination_disable
 from apps.kernel.clock import isoformat
-
-FAILING, DISABLED, RECOVERED = "destination.failing", "destination.disabled", "destination.recovered"
 
 
 class Judgement(NamedTuple):
@@ -66,12 +64,10 @@ def _is_given_up(row: Destination, standing: Standing, now: datetime) -> bool:
     return enabled and disables(standing, now, policy_of(row).disable_after)
 
 
-def destination_give_up(row: Destination, *, reason: str, standing: Standing = FRESH) -> None:
-    """Disable it, with notice. In the caller's transaction."""
-    if row.status == Status.DISABLED or row.deleted_at:
-        return
-    destination_disable(destination_id=row.pk, reason=reason)
-    notify([_notice(DISABLED, row, standing, reason=reason)])
+def destination_give_up(row: Destination, *, reason: str, standing: Standing = FRESH, **further: Any) -> None:
+    """Disable it, with notice, where nobody did just now. In the caller's transaction."""
+    if destination_disable(destination_id=row.pk, reason=reason):
+        notify([_notice(DISABLED, row, standing, reason=reason, **further)])
 
 
 def _changes(
@@ -87,9 +83,6 @@ def _changes(
 
 def _notice(kind: str, row: Destination, standing: Standing, **further: Any) -> Notice:
     data = {
-        "destination": row.public_id,
-        "name": row.name,
-        "to": row.summary,
         "failures": standing.failures,
         "failing_since": standing.failing_since and isoformat(standing.failing_since),
         "retry_at": standing.retry_at and isoformat(standing.retry_at),

@@ -1,7 +1,7 @@
 """What people do to deliveries: retry, cancel, discard, replay, recover."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -83,6 +83,7 @@ def event_replay(*, event: Event, destination_ids: Iterable[UUID], actor: Actor)
     Raises Invalid where one is another consumer's.
     """
     ids = list(destination_ids)
+    _refuse_other_plane(event, ids)
     _hold(event)
     for destination in Destination.objects.filter(pk__in=ids, consumer__isnull=False).select_related("consumer"):
         refuse_other_consumer(destination, event.consumer)
@@ -111,13 +112,20 @@ def event_replay_to_all(*, event: Event, actor: Actor) -> list[Delivery] | None:
 
     So it is where they are more than INLINE, or have filters that may take long.
     """
-    found = wanting(event.project_id, event, most=INLINE + 1)
+    found = wanting(event.project_id, event, most=INLINE + 1, operational=event.is_operational)
     if len(found.wanting) <= INLINE and not found.undecided:
         return event_replay(event=event, destination_ids=found.wanting, actor=actor)
     _hold(event)
     fan_out_again(event)
     audit_record(actor=actor, action="event.replayed", target=event.public_id, project_id=event.project_id)
     return None
+
+
+def _refuse_other_plane(event: Event, destination_ids: Sequence[UUID]) -> None:
+    """Operational destinations get operational events, and the others all others."""
+    if Destination.objects.filter(pk__in=destination_ids, operational=not event.is_operational).exists():
+        wants = "only producers' events" if event.is_operational else "only operational events"
+        raise Conflict(f"the destination gets {wants}", code="other_events")
 
 
 def _hold(event: Event) -> None:

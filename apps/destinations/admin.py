@@ -11,8 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.audit.services import Actor
-from apps.destinations.admin_forms import DestinationForm, RotationForm
-from apps.destinations.admin_receiver import RECEIVER_FIELDS
+from apps.destinations.admin_forms import DestinationForm, RotationForm, fields_of, settings_shown
 from apps.destinations.models import Consumer, Destination, Secret, Status
 from apps.destinations.secrets import secret_rotate
 from apps.destinations.selectors import public_key
@@ -46,6 +45,7 @@ from apps.kernel.clock import now
 from apps.kernel.errors import Conflict
 
 DELETED = "deleted"
+ROUTING = ("event_types", "filter", "transform")
 COLOURS = {Status.ENABLED: "success", Status.PAUSED: "warning", Status.DISABLED: "danger", DELETED: "default"}
 
 
@@ -145,24 +145,26 @@ class DestinationAdmin(MoreSections, ScopedAdmin[Destination], ServiceTransactio
     id_lookups = {"dst": "pk", "con": "consumer_id", "dlv": "deliveries__pk", "prj": "project_id"}
     search_fields = ("name", "summary", "=consumer__key")
     search_help_text = "an id, a name, a URL, a consumer"
-    list_display = ("name_and_id", "standing", "reason", "summary", "of_consumer", "patterns", "project")
-    list_filter = (StatusFilter, ProjectFilter)
+    list_display = ("name_and_id", "standing", "reason", "summary", "of_consumer", "patterns", "operational", "project")
+    list_filter = (StatusFilter, "operational", ProjectFilter)
     list_filter_options = {name: {"horizontal": True} for name in ("status", "project")}
     list_select_related = ("project", "consumer")
+    conditional_fields = settings_shown()
     actions = ("pause_selected", "resume_selected")
     actions_row = actions_detail = ("pause", "resume", "rotate_secret")
 
     def get_fields(self, request: HttpRequest, obj: Destination | None = None) -> tuple[str, ...]:
-        routing = ("event_types", "filter", "transform")
-        asked = ("project", "kind", "name", "url", "headers", *RECEIVER_FIELDS, *routing, "consumer_key")
-        return ("public", "status_badge", "reason", *asked[:-1], "consumer", "its_deliveries") if obj else asked
+        if obj is None:
+            return ("project", "kind", "name", *settings_shown(), *ROUTING, "consumer_key", "operational")
+        whose = ("consumer", "operational", "its_deliveries")
+        return ("public", "status_badge", "reason", "project", "kind", "name", *fields_of(obj.kind), *ROUTING, *whose)
 
     def get_inlines(self, request: HttpRequest, obj: Destination | None) -> tuple[type[SecretInline], ...]:
         return (SecretInline,) if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Destination | None = None) -> tuple[str, ...]:
         shown = ("public", "status_badge", "reason", "its_deliveries")
-        return (*shown, "project", "kind", "consumer") if obj else shown
+        return (*shown, "project", "kind", "consumer", "operational") if obj else shown
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Destination]:
         return super().get_queryset(request).select_related("project", "consumer")
@@ -236,7 +238,9 @@ class DestinationAdmin(MoreSections, ScopedAdmin[Destination], ServiceTransactio
             destination_change(destination=Destination.objects.get(pk=obj.pk), **wanted)
             return
         consumer = form.cleaned_data["consumer_key"]
-        made, text = destination_create(project=obj.project, kind=obj.kind, consumer=consumer, **wanted)
+        made, text = destination_create(
+            project=obj.project, kind=obj.kind, consumer=consumer, operational=obj.operational, **wanted
+        )
         adopt(obj, made)
         obj.__dict__["shown_once"] = text  # for the answer to this request
 
@@ -244,7 +248,7 @@ class DestinationAdmin(MoreSections, ScopedAdmin[Destination], ServiceTransactio
         self, request: HttpRequest, obj: Destination, post_url_continue: str | None = None
     ) -> HttpResponse:
         text = obj.__dict__.pop("shown_once")
-        if not text:  # it signs with `v1a` alone, whose public key its page shows
+        if not text:  # its kind does not sign, or it signs with `v1a` alone, whose public key its page shows
             return super().response_add(request, obj, post_url_continue)
         return self.show_once(request, obj, what="Signing secret", text=text)
 

@@ -1,13 +1,14 @@
-"""The admin's forms of destinations: a webhook's settings as lines of text."""
+"""The admin's forms of destinations: what all have, and each kind's own settings, as the kind describes them."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 
-from apps.destinations.admin_receiver import ReceiverForm
-from apps.destinations.kinds import all_kinds, kind_named
+from apps.destinations.admin_receiver import RECEIVER_FIELDS, ReceiverForm
+from apps.destinations.kinds import FormField, all_kinds, kind_named
 from apps.destinations.models import Destination
 from apps.destinations.patterns import is_pattern
 from apps.destinations.policy import Scheme
@@ -20,18 +21,57 @@ from apps.kernel.admin.unfold import Select, Textarea, TextInput
 
 MOST_PATTERNS = 100
 HOUR = timedelta(hours=1)
+UNREADABLE = "Can't be read: it is sealed under an encryption key that is not configured."
 
 
-class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
-    """Project, kind and consumer are for good; the rest can be changed."""
+def _form_field(field: FormField) -> forms.Field:
+    """What is required, the kind says when it refuses: the form holds the fields of several."""
+    if field.choices:
+        return forms.ChoiceField(
+            choices=field.choices, required=False, widget=Select, label=field.label, help_text=field.help
+        )
+    widget = Textarea(attrs={"rows": field.rows}) if field.rows > 1 else TextInput()
+    return forms.CharField(required=False, widget=widget, label=field.label, help_text=field.help)
 
-    kind = forms.ChoiceField(choices=lambda: [(name, kind.title) for name, kind in all_kinds().items()], widget=Select)
-    url = forms.CharField(widget=TextInput, label="URL", help_text="where to POST to")
-    headers = forms.CharField(
-        required=False,
-        widget=Textarea(attrs={"rows": 3}),
-        help_text="One `name: value` a line, sent with every request. Values are not shown again: to change one, "
-        "write all of them anew.",
+
+class _Settings(type(forms.ModelForm)):  # type: ignore[misc]
+    """Gives the form a field for each setting of each kind; kinds that share a name share the field."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        fields = {field.name: _form_field(field) for kind in all_kinds().values() for field in kind.form}
+        return super().__new__(cls, name, bases, fields | body)
+
+
+def _settings(kind: str) -> Sequence[FormField]:
+    found = all_kinds().get(kind)
+    return found.form if found else ()
+
+
+def _has_receiver(kind: str) -> bool:
+    """Whether it authenticates to whom it sends to, which has a form of its own."""
+    found = all_kinds().get(kind)
+    return found is not None and "auth" in found.fields
+
+
+def fields_of(kind: str) -> tuple[str, ...]:
+    """The form's fields that are this kind's own."""
+    return (*(field.name for field in _settings(kind)), *(RECEIVER_FIELDS if _has_receiver(kind) else ()))
+
+
+def settings_shown() -> dict[str, str]:
+    """By field, the condition under which the page shows it; of a destination that is there only its own are in it."""
+    users: dict[str, list[str]] = {}
+    for kind in all_kinds():
+        for name in fields_of(kind):
+            users.setdefault(name, []).append(kind)
+    return {name: f"typeof kind == 'undefined' || {names}.includes(kind)" for name, names in users.items()}
+
+
+class DestinationForm(ReceiverForm, forms.ModelForm[Destination], metaclass=_Settings):
+    """Project, kind, consumer and what it is for are for good; the rest can be changed."""
+
+    kind = forms.ChoiceField(
+        choices=lambda: [(name, kind.title) for name, kind in all_kinds().items()], initial="webhook", widget=Select
     )
     event_types = forms.CharField(
         initial="*",
@@ -59,10 +99,11 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
 
     class Meta:
         model = Destination
-        fields = ("project", "kind", "name")
+        fields = ("project", "kind", "name", "operational")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._config: dict[str, Any] = {}
         if not self.instance._state.adding:
             del self.fields["consumer_key"]
             self._show(self.instance)
@@ -73,15 +114,15 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
             "event_types": "\n".join(destination.event_types),
             "filter": destination.filter,
             "transform": json.dumps(destination.transform, ensure_ascii=False) if destination.transform else "",
-            **_shown_config(public),
         }
-        self.show_receiver(public)
-        for name, value in shown.items():
-            if name in self.fields:
-                self.initial[name] = value
-        if "url" in self.fields and not shown.get("url"):
-            self.fields["url"].required = False
-            self.fields["url"].help_text = "Can't be read: it is sealed under an encryption key that is not configured."
+        self.show_receiver(public or {})
+        for field in _settings(destination.kind):
+            if field.name in self.fields:
+                self.fields[field.name] = _form_field(field)
+                shown[field.name] = "" if public is None else field.show(public.get(field.name) or "")
+                if public is None:
+                    self.fields[field.name].help_text = UNREADABLE
+        self.initial.update({name: text for name, text in shown.items() if name in self.fields})
 
     def clean_event_types(self) -> list[str]:
         patterns: list[str] = self.cleaned_data["event_types"].replace(",", "\n").split()
@@ -101,16 +142,22 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
         except ValueError as error:
             raise forms.ValidationError(f"No JSON: {error}") from None
 
-    def clean_headers(self) -> dict[str, str]:
-        lines = [line.partition(":") for line in self.cleaned_data["headers"].splitlines() if line.strip()]
-        if not all(colon for _, colon, _ in lines):
-            raise forms.ValidationError("One `name: value` a line")
-        return {name.strip(): value.strip() for name, _, value in lines}
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for field in _settings(self._kind()):
+            try:
+                self._config[field.name] = field.read(cleaned.get(field.name) or "")
+            except ValueError as error:
+                self.add_error(field.name, str(error))
+        return cleaned
+
+    def _kind(self) -> str:
+        return str(self.cleaned_data.get("kind") or self.instance.kind)
 
     def config(self) -> dict[str, Any]:
         """The kind's settings as far as they were changed."""
-        changed = {name: self.cleaned_data[name] for name in ("url", "headers") if self._changed(name)}
-        return {**changed, **self.receiver()}
+        changed = {name: value for name, value in self._config.items() if self._changed(name)}
+        return {**changed, **(self.receiver() if _has_receiver(self._kind()) else {})}
 
     def common(self) -> dict[str, Any]:
         """What all kinds have: as far as it was changed, or, of a new one, everything."""
@@ -128,18 +175,12 @@ class DestinationForm(ReceiverForm, forms.ModelForm[Destination]):
         return before != after
 
 
-def _public(destination: Destination) -> dict[str, Any]:
+def _public(destination: Destination) -> dict[str, Any] | None:
+    """None where it can't be read."""
     try:
         return kind_named(destination.kind).public(config_of(destination))
     except (Unsealable, KeyError):
-        return {}
-
-
-def _shown_config(public: dict[str, Any]) -> dict[str, str]:
-    if not public:
-        return {}
-    headers = public.get("headers") or {}
-    return {"url": str(public.get("url", "")), "headers": "\n".join(f"{k}: {v}" for k, v in headers.items())}
+        return None
 
 
 class RotationForm(DialogForm):

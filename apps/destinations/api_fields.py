@@ -92,6 +92,9 @@ class DestinationSerializer(StrictSerializer):
     ordering = serializers.ChoiceField(
         Ordering.choices, required=False, help_text="per_key: events of one ordering_key strictly one after the other"
     )
+    operational = serializers.BooleanField(
+        required=False, help_text="it gets what Trunkline says of the project's destinations, and no events"
+    )
     policy = PolicyField(required=False, help_text="how to deliver; null takes a field out again")
     secret = serializers.CharField(required=False, write_only=True, help_text="your own, `whsec_…` or `whsk_…`")
     public_keys = serializers.SerializerMethodField(help_text="`whpk_…`, newest first: what `v1a` is verified with")
@@ -145,11 +148,12 @@ def _public_config(destination: Destination) -> dict[str, Any]:
 
 class NewDestinationSerializer(DestinationSerializer):
     secret = serializers.CharField(
-        allow_null=True, help_text="the signing secret, `whsec_…`; shown only now. Null where `v1a` alone signs"
+        allow_null=True,
+        help_text="the signing secret, `whsec_…`; shown only now. Null where `v1a` alone signs, or the kind does not",
     )
 
 
 _FIXED = "can't be changed; make another destination"
-FIXED = {"kind": _FIXED, "consumer": _FIXED, "ordering": _FIXED, "secret": "use …/rotate-secret"}
+FIXED = {"kind": _FIXED, "consumer": _FIXED, "ordering": _FIXED, "operational": _FIXED, "secret": "use …/rotate-secret"}
 CHANGEABLE = ("name", "event_types", "policy", "filter", "transform")
 COMMON = frozenset(DestinationSerializer().fields)

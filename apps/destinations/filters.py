@@ -17,4 +17,4 @@ class DestinationFilter(django_filters.FilterSet):
 
     class Meta:
         model = Destination
-        fields = ("kind",)
+        fields = ("kind", "operational")

@@ -68,7 +68,10 @@ class Destination(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
-        indexes = (models.Index(fields=["project", "id"], name="destination_by_project"),)
+        indexes = (
+            models.Index(fields=["project", "id"], name="destination_by_project"),
+            models.Index(fields=["project", "operational"], name="destination_operational"),
+        )
 
     def __str__(self) -> str:
         return self.name or self.summary

@@ -9,13 +9,13 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.audit.services import Actor, audit_record
-from apps.destinations.kinds import SigningKey
+from apps.destinations.kinds import SigningKey, kind_named
 from apps.destinations.kinds.webhook.signing import format_secret, public_text
 from apps.destinations.models import Destination, Secret
 from apps.destinations.policy import Scheme, parse_policy, schemes_of
 from apps.destinations.sealing import Unsealable, is_current, seal, unseal
 from apps.kernel.clock import now
-from apps.kernel.errors import Fault, Invalid
+from apps.kernel.errors import Conflict, Fault, Invalid
 from apps.kernel.ids import new_uuid
 
 SECRET_BYTES = 32
@@ -38,8 +38,10 @@ class NewKeys(NamedTuple):
 def keys_complete(destination: Destination, given: SigningKey | None = None) -> NewKeys:
     """A key for each scheme of its policy that has none, the `given` one or a fresh one. In the caller's transaction.
 
-    Raises Invalid for a given key of another scheme.
+    None of them where its kind does not sign. Raises Invalid for a given key of another scheme.
     """
+    if not kind_named(destination.kind).signs:
+        return NewKeys()
     wanted = schemes_of(parse_policy(destination.policy))
     if given:
         _refuse_other_scheme(given, wanted)
@@ -57,6 +59,8 @@ def secret_rotate(
     scheme: str | None = None,
 ) -> NewKeys:
     """New keys sign from now on, of all its schemes or of one; the earlier ones sign beside them for the overlap."""
+    if not kind_named(destination.kind).signs:
+        raise Conflict(f"deliveries of the kind {destination.kind} are not signed", code="not_signed")
     current = Destination.objects.select_for_update().get(pk=destination.pk)  # two rotations follow one another
     schemes = _rotated(schemes_of(parse_policy(current.policy)), secret, scheme)
     end = now() + overlap

@@ -41,10 +41,14 @@ def destinations(project: Project) -> QuerySet[Destination]:
     return Destination.objects.filter(project=project, deleted_at=None).select_related("consumer")
 
 
-def subscriptions(project_id: UUID) -> QuerySet[Destination]:
-    """Those that new events make deliveries for: enabled and paused ones."""
+def subscriptions(project_id: UUID, *, operational: bool = False) -> QuerySet[Destination]:
+    """Those that new events make deliveries for: enabled and paused ones.
+
+    The producers' events go to the ones that aren't `operational`, and what Trunkline says to those that are.
+    """
     wanting = Q(status=Status.ENABLED) | Q(status=Status.PAUSED)
-    return Destination.objects.filter(wanting, project=project_id, deleted_at=None).select_related("consumer")
+    there = Destination.objects.filter(wanting, project=project_id, operational=operational, deleted_at=None)
+    return there.select_related("consumer")
 
 
 def subscription_rows(project_id: UUID) -> list[SubscriptionRow]:
@@ -58,20 +62,28 @@ def _rows(found: QuerySet[Destination]) -> list[SubscriptionRow]:
 
 
 def subscriptions_after(
-    project_id: UUID, cursor: UUID | None, *, consumer: str, limit: int, made_by: datetime | None = None
+    project_id: UUID,
+    cursor: UUID | None,
+    *,
+    consumer: str,
+    limit: int,
+    made_by: datetime | None = None,
+    operational: bool = False,
 ) -> list[Subscription]:
     """The next `limit` in order of id, of that consumer or of none, made by a time."""
     theirs = Q(consumer=None) | Q(consumer__key=consumer) if consumer else Q(consumer=None)
-    rows = subscriptions(project_id).filter(theirs)
+    rows = subscriptions(project_id, operational=operational).filter(theirs)
     rows = rows.filter(created_at__lte=made_by) if made_by else rows
     rows = rows.filter(pk__gt=cursor) if cursor else rows
     return [subscription(*row) for row in _rows(rows.order_by("pk")[:limit])]
 
 
-def wanting(project_id: UUID, event: EventLike, *, most: int) -> Matched:
+def wanting(project_id: UUID, event: EventLike, *, most: int, operational: bool = False) -> Matched:
     """Who would get the event now, in order of id: at least `most` of them, or all. Long filters are undecided."""
     found, cursor, judge = Matched(), None, InlineJudge(Subject.of(event), AT_ONCE)
-    while rows := subscriptions_after(project_id, cursor, consumer=event.consumer, limit=CHUNK):
+    while rows := subscriptions_after(
+        project_id, cursor, consumer=event.consumer, limit=CHUNK, operational=operational
+    ):
         candidates = [one for one in rows if one.wants(event.type, event.consumer)]
         for one in candidates:
             if one.filter:
@@ -95,6 +107,13 @@ def candidates(project_id: UUID, event_type: str, consumer: str, *, most: int) -
             break
         cursor = rows[-1].destination_id
     return found[:most]
+
+
+def operational_rows(project_ids: Iterable[UUID]) -> list[tuple[UUID, UUID, UUID | None, list[str]]]:
+    """The operational subscriptions of these projects: project, destination, its consumer or None, patterns."""
+    wanting = Q(status=Status.ENABLED) | Q(status=Status.PAUSED)
+    rows = Destination.objects.filter(wanting, project__in=list(project_ids), operational=True, deleted_at=None)
+    return list(rows.order_by("pk").values_list("project_id", "pk", "consumer_id", "event_types"))
 
 
 def claimable_ids() -> QuerySet[Destination, Any]:

@@ -13,7 +13,7 @@ from apps.accounts.models import Project
 from apps.accounts.quotas import over_quota, quotas_of
 from apps.accounts.services import project_touch
 from apps.audit.services import SYSTEM, Actor, admin_log_blank, audit_blank, audit_record
-from apps.destinations.kinds import SigningKey, kind_named
+from apps.destinations.kinds import Kind, SigningKey, kind_named
 from apps.destinations.models import Consumer, Destination, Ordering, Secret, Status
 from apps.destinations.policy import changed_policy
 from apps.destinations.prefixes import refuse_collision
@@ -27,6 +27,7 @@ from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
 from apps.kernel.ids import encode, new_uuid
 
 BLANKED = ("name", "summary", "filter", "transform", "policy", "event_types", "sealed_config", "deleted_at")
+MOST_OPERATIONAL = 20  # of one consumer, or of none
 CHANGEABLE = ("sealed_config", "summary", "event_types", "name", "policy", "filter", "transform")
 
 
@@ -72,23 +73,26 @@ def destination_create(
     secret: SigningKey | None = None,
     policy: Mapping[str, Any] | None = None,
     ordering: str = Ordering.NONE,
+    operational: bool = False,
     filter: str | None = None,
     transform: Mapping[str, Any] | None = None,
 ) -> tuple[Destination, str]:
-    """The destination and its signing secret's text, which is empty where its policy names `v1a` alone.
+    """The destination and its signing secret's text: empty for a kind that does not sign, or that signs `v1a` alone.
 
     An unknown consumer key makes that consumer.
     """
     kept = changed_policy({}, policy or {})
+    _refuse_unfit(kind_named(kind), operational=operational, has_secret=secret is not None)
     routing = _routing(ordering, filter=filter or "", transform=transform or {})
     clean = kind_named(kind).clean(config, _egress_of(project))  # may ask the DNS: before the transaction
     with transaction.atomic():
         project_touch(project)
         _refuse_too_many(project)
         destination = Destination(id=new_uuid(), project=project, kind=kind, name=name, event_types=list(event_types))
-        destination.policy, destination.ordering = kept, ordering
+        destination.policy, destination.ordering, destination.operational = kept, ordering, operational
         _set(destination, routing)
         destination.consumer = _consumer_for(project, consumer, actor)
+        _refuse_too_many_operational(destination)
         _configure(destination, clean)
         destination.save(force_insert=True)
         refuse_collision(destination.policy, clean)
@@ -98,12 +102,34 @@ def destination_create(
     return destination, text
 
 
+def _refuse_unfit(kind: Kind, *, operational: bool, has_secret: bool) -> None:
+    faults = []
+    if why := kind.unavailable():
+        faults.append(Fault("/kind", why, "not_configured"))
+    if not operational and not kind.takes_events:
+        faults.append(Fault("/operational", f"must be true: {kind.name} is for operational events only"))
+    if has_secret and not kind.signs:
+        faults.append(Fault("/secret", f"deliveries of the kind {kind.name} are not signed", "not_signed"))
+    if faults:
+        raise Invalid("there can be no such destination here", faults=faults)
+
+
 def _refuse_too_many(project: Project) -> None:
     """Under the project's lock, so that two at the same moment can't both be the last one."""
     limit = quotas_of(project).destinations
     if limit and destinations(project).count() >= limit:
         detail = f"the project has {limit:,} destinations, which is its quota; delete those not in use"
         raise over_quota(Conflict, "destinations", limit, detail)
+
+
+def _refuse_too_many_operational(destination: Destination) -> None:
+    """Each of them multiplies every notice; under the project's lock."""
+    others = Destination.objects.filter(operational=True, project=destination.project, consumer=destination.consumer)
+    if destination.operational and others.filter(deleted_at=None).count() >= MOST_OPERATIONAL:
+        raise Conflict(
+            f"there are {MOST_OPERATIONAL} operational destinations of this consumer, or of none, already",
+            code="too_many_operational",
+        )
 
 
 def destination_change(
@@ -185,11 +211,20 @@ def destination_resume(*, destination: Destination, actor: Actor) -> Destination
     return _set_status(destination, Status.ENABLED, "", actor)
 
 
-def destination_disable(*, destination_id: UUID, reason: str) -> None:
-    """Trunkline itself gives up on it, for example because it answered 410 Gone."""
-    destination = Destination.objects.filter(pk=destination_id, deleted_at=None).first()
-    if destination and destination.status != Status.DISABLED:
-        _set_status(destination, Status.DISABLED, reason, SYSTEM)
+@transaction.atomic
+def destination_disable(*, destination_id: UUID, reason: str) -> bool:
+    """Trunkline itself gives up on it, for example because it answered 410 Gone.
+
+    Whether this call did it: not where it was deleted or disabled already, by another engine at this very moment too.
+    """
+    there = Destination.objects.filter(pk=destination_id, deleted_at=None).exclude(status=Status.DISABLED)
+    if (destination := there.select_related("project").first()) is None:
+        return False
+    project_touch(destination.project)
+    if not there.exists():
+        return False
+    _set_status(destination, Status.DISABLED, reason, SYSTEM)
+    return True
 
 
 @transaction.atomic

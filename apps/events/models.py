@@ -7,6 +7,8 @@ from apps.accounts.models import Project
 from apps.kernel import ids
 from apps.kernel.clock import now
 
+OPERATIONAL = "trunkline"  # the source of what Trunkline itself says; the intake takes it from nobody
+
 
 class EventType(models.Model):
     """A dotted name that events carry, registered so that it has a description and schemas."""
@@ -79,6 +81,11 @@ class Event(models.Model):
     @property
     def public_id(self) -> str:
         return ids.encode("evt", self.id)
+
+    @property
+    def is_operational(self) -> bool:
+        """Whether Trunkline itself says it, to destinations that ask for nothing else."""
+        return self.source == OPERATIONAL
 
 
 class IdempotencyKey(models.Model):

@@ -103,4 +103,7 @@ ENGINE_CONCURRENCY = ENVIRONMENT.trunkline_engine_concurrency
 LEASE_SECONDS = ENVIRONMENT.trunkline_lease_seconds
 RETENTION_DAYS = ENVIRONMENT.trunkline_retention_days
 QUOTAS = data.quotas(ENVIRONMENT)
+PUBLIC_URL = ENVIRONMENT.trunkline_public_url or ""
+MAIL_SERVER = ENVIRONMENT.email_url
+MAIL_FROM = ENVIRONMENT.trunkline_email_from or ""
 METRICS_TOKEN = ENVIRONMENT.trunkline_metrics_token

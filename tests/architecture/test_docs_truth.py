@@ -18,7 +18,8 @@ from prometheus_client import REGISTRY
 from apps.accounts.scopes import ROLES, SCOPES
 from apps.deliveries.engine.parcel import Obstacle
 from apps.deliveries.policy.retry import DEFAULT_SCHEDULE
-from apps.destinations.kinds.webhook import failures
+from apps.destinations.kinds.email import failures as of_email
+from apps.destinations.kinds.webhook import failures as of_webhook
 from apps.kernel.errors import Problem
 from config.environment import SECRETS, Environment
 from config.urls import api
@@ -222,7 +223,8 @@ def _is_sentence(node: ast.AST) -> bool:
 
 
 def test_the_attempt_errors_are_those_of_the_source() -> None:
-    constants = {value for name, value in vars(failures).items() if name.isupper() and isinstance(value, str)}
+    named = [*vars(of_webhook).items(), *vars(of_email).items()]
+    constants = {value for name, value in named if name.isupper() and isinstance(value, str)}
     literal = {word for path in sources("apps/deliveries") for word in _errors_in(path)}
     assert set(_named(_section("error-codes.md", "Attempt error codes"))) == constants | literal | set(Obstacle)
 

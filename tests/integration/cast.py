@@ -123,7 +123,7 @@ def a_project(name: str = "", **settings: Any) -> Project:
 def a_destination(project: Project, url: str = NOWHERE, **wanted: Any) -> Destination:
     """A webhook that wants everything, unless said otherwise."""
     wanted = {"event_types": ["*"], "config": {"url": url}, **wanted}
-    return destination_create(project=project, kind="webhook", actor=ACTOR, **wanted)[0]
+    return destination_create(project=project, actor=ACTOR, **{"kind": "webhook", **wanted})[0]
 
 
 def an_id(made_at: datetime) -> UUID:

@@ -160,9 +160,9 @@ def _target(destination_id: UUID, sealed: SealedTarget) -> Target | Obstacle:
     """One destination that can't be read must not stop the others."""
     if sealed.deleted:
         return Obstacle.DELETED
-    if sealed.kind not in all_kinds():
+    if (kind := all_kinds().get(sealed.kind)) is None:
         return Obstacle.UNKNOWN_KIND
-    if not sealed.secrets:  # it was deleted since it was claimed: nothing goes out unsigned
+    if kind.signs and not sealed.secrets:  # it was deleted since it was claimed: nothing goes out unsigned
         return Obstacle.UNSEALABLE
     try:
         return opened(destination_id, sealed)

@@ -1,6 +1,6 @@
 """Writes what became of attempts, in sets, then tells about them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from uuid import UUID
 
@@ -9,17 +9,16 @@ from django.db import DataError, IntegrityError, transaction
 
 from apps.deliveries import store
 from apps.deliveries.breakers import Judgement, breakers_judge, destination_give_up
-from apps.deliveries.engine import telemetry
+from apps.deliveries.engine import deaths, telemetry
 from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
-from apps.deliveries.notices import Notice, notify
+from apps.deliveries.notices import notify
 from apps.deliveries.states import Edge
 from apps.destinations.models import Destination
 from apps.kernel.clock import now
 from apps.kernel.ids import encode
 
-DIED = frozenset({Edge.EXHAUSTED, Edge.REJECTED})
-TOLD = frozenset({Edge.SUCCEEDED, Edge.FAILED, *DIED})  # what says something about a destination
+TOLD = frozenset({Edge.SUCCEEDED, Edge.FAILED, *deaths.DEADLY})  # what says something about a destination
 
 log = structlog.get_logger("trunkline.engine")
 
@@ -67,25 +66,8 @@ def _conclude(attempts: Sequence[Attempted]) -> Judgement:
         if one.decision.edge in TOLD:
             outcomes.setdefault(one.parcel.destination_id, []).append(one.decision.edge is Edge.SUCCEEDED)
     judgement = breakers_judge(outcomes, now=now()) if outcomes else Judgement()
-    if gone := {one.parcel.destination_id for one in attempts if one.decision.disables}:
+    if gone := {one.parcel.destination_id: one for one in attempts if one.decision.disables}:
         for row in Destination.objects.filter(pk__in=gone).order_by("pk"):
-            destination_give_up(row, reason="gone")
-    notify(list(_deaths(attempts)))
+            destination_give_up(row, reason="gone", **deaths.shown_by(gone[row.pk]))
+    notify(deaths.notices_of(attempts))
     return judgement
-
-
-def _deaths(attempts: Sequence[Attempted]) -> Iterator[Notice]:
-    for one in attempts:
-        if one.decision.edge in DIED:
-            parcel, outcome = one.parcel, one.outcome
-            data = {
-                "delivery": encode("dlv", parcel.delivery_id),
-                "event": parcel.message.id,
-                "event_type": parcel.event_type,
-                "destination": encode("dst", parcel.destination_id),
-                "reason": one.decision.edge.value,
-                "attempts": parcel.number,
-                "status_code": outcome.status_code,
-                "error": outcome.error,
-            }
-            yield Notice(parcel.project_id, "delivery.dead", parcel.destination_id, data)

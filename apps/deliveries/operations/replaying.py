@@ -19,7 +19,7 @@ from apps.destinations.models import Destination
 from apps.destinations.routing.matching import PatientJudge, Subscription, matched, subscription
 from apps.destinations.routing.subject import Subject
 from apps.destinations.selectors import candidates
-from apps.events.models import Event
+from apps.events.models import OPERATIONAL, Event
 from apps.kernel.ids import new_uuid
 
 PATIENCE = 2.0  # seconds that filters may take in one chunk, beyond the last of them
@@ -36,7 +36,7 @@ def replay_to(
     wish = subscription(destination.pk, key, destination.event_types if only_matching else ["*"], destination.filter)
     asked = wish.filter if only_matching else None
     theirs = [one.pk for one in events if wish.wants(one.type, one.consumer)]
-    there, until = held(theirs), monotonic() + PATIENCE
+    there, until = held(theirs, operational=destination.operational), monotonic() + PATIENCE
     if asked is None:
         return _deliver(destination.project_id, [(pk, destination.pk) for pk in there], now), len(events)
     pairs: list[Pair] = []
@@ -90,9 +90,13 @@ def _room(project_id: UUID) -> int:
     return MOST_FAN_OUTS - waiting
 
 
-def held(event_ids: Collection[UUID]) -> list[UUID]:
-    """Those of them that are there still; until the transaction's end nobody prunes them."""
+def held(event_ids: Collection[UUID], *, operational: bool = False) -> list[UUID]:
+    """Those of them that are there still; until the transaction's end nobody prunes them.
+
+    Of producers' events, or, for a destination that gets no others, of operational ones.
+    """
     rows = Event.objects.select_for_update().filter(pk__in=event_ids).order_by("pk")
+    rows = rows.filter(source=OPERATIONAL) if operational else rows.exclude(source=OPERATIONAL)
     return list(rows.values_list("pk", flat=True))
 
 

@@ -4,11 +4,22 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from apps.destinations.kinds.base import Attributes, Event, Kind, Message, Outcome, Sender, SigningKey, Target
+from apps.destinations.kinds.base import (
+    Attributes,
+    Event,
+    FormField,
+    Kind,
+    Message,
+    Outcome,
+    Sender,
+    SigningKey,
+    Target,
+)
 
 __all__ = [
     "Attributes",
     "Event",
+    "FormField",
     "Kind",
     "Message",
     "Outcome",

@@ -1,6 +1,6 @@
 """What every kind of destination is made of; each is one folder beside this file with a module-level `KIND`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -100,12 +100,32 @@ class Sender(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One property of the config in the admin's form, as text."""
+
+    name: str
+    label: str
+    help: str
+    rows: int = 1  # of a box of text; 1: a line
+    choices: tuple[tuple[str, str], ...] = ()  # value and title, where it is one of a few
+    read: Callable[[str], Any] = str.strip  # the property; raises ValueError with a line for people
+    show: Callable[[Any], str] = str  # the text
+
+
 class Kind(Protocol):
     """One way of delivering."""
 
     name: str
     title: str
     fields: Mapping[str, Any]  # the config's properties in JSON Schema, for the OpenAPI document
+    form: Sequence[FormField]  # the same for people
+    signs: bool  # whether deliveries are signed, so that a destination has secrets
+    takes_events: bool  # or else only operational ones
+
+    def unavailable(self) -> str:
+        """Why no destination of this kind can be made in this installation; empty where one can."""
+        ...
 
     def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """The config with what is `given` replaced, for `clean` to judge; raises Invalid."""

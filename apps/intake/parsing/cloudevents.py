@@ -10,6 +10,7 @@ from apps.intake.parsing.content_types import JSON, is_json, media_type
 from apps.intake.parsing.fields import (
     EventType,
     Filled,
+    FilledSource,
     Moment,
     SpecVersion,
     Text,
@@ -26,7 +27,7 @@ class CloudEvent(Struct):
 
     specversion: SpecVersion
     id: Filled
-    source: Filled
+    source: FilledSource
     type: EventType
     time: Moment | None = None
     subject: Filled | None = None

@@ -16,11 +16,15 @@ from apps.kernel.strict_json import pointer
 TYPE_SYNTAX = r"\A[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z"
 # CloudEvents 1.0.2, "Type System": a String has no control characters. Databases agree, at least about NUL.
 TEXT_SYNTAX = r"\A[^\x00-\x1f\x7f-\x9f]*\Z"
+RESERVED = "trunkline"  # the source of operational events: whoever gets one may rely on who says it
+SOURCE_SYNTAX = rf"\A(?!{RESERVED}\Z)[^\x00-\x1f\x7f-\x9f]*\Z"
 VERSION_SYNTAX = r"\A1\.0\Z"
 
 EventType = Annotated[str, Meta(max_length=MAX_TYPE, pattern=TYPE_SYNTAX)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT, pattern=TEXT_SYNTAX)]
 Filled = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT, pattern=TEXT_SYNTAX)]
+Source = Annotated[str, Meta(max_length=MAX_TEXT, pattern=SOURCE_SYNTAX)]
+FilledSource = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT, pattern=SOURCE_SYNTAX)]
 Consumer = Annotated[str, Meta(max_length=MAX_CONSUMER, pattern=TEXT_SYNTAX)]
 Moment = Annotated[datetime, Meta(tz=True)]  # RFC 3339 with an offset
 SpecVersion = Annotated[str, Meta(pattern=VERSION_SYNTAX)]
@@ -31,6 +35,7 @@ REQUIRED: Complaint = ("is required", "required")
 _OF_SYNTAX: Mapping[str, Complaint] = {
     TYPE_SYNTAX: ("must be words of letters, digits, `_` and `-`, joined by dots", "invalid_format"),
     TEXT_SYNTAX: ("must not contain control characters", "control_character"),
+    SOURCE_SYNTAX: ("must not contain control characters", "control_character"),
     VERSION_SYNTAX: ("must be `1.0`", "unsupported"),
 }
 
@@ -103,6 +108,8 @@ def _of_text(kind: inspect.StrType, text: str) -> Complaint | None:
         return f"has {len(text)} characters, at most {kind.max_length} are taken", "too_long"
     if kind.min_length is not None and len(text) < kind.min_length:
         return "must not be empty", "too_short"
+    if kind.pattern == SOURCE_SYNTAX and text == RESERVED:
+        return f"must not be {RESERVED!r}, by which Trunkline's own events are known", "reserved"
     if kind.pattern is not None and not re.search(kind.pattern, text):
         return _OF_SYNTAX[kind.pattern]
     return None

@@ -8,6 +8,7 @@ from apps.intake.parsing.fields import (
     EventType,
     Filled,
     Moment,
+    Source,
     Text,
     faults_in,
     in_utc,
@@ -22,7 +23,7 @@ class JSONEvent(Struct, forbid_unknown_fields=True):
 
     type: EventType
     data: Raw
-    source: Text | None = None
+    source: Source | None = None
     subject: Text | None = None
     time: Moment | None = None
     consumer: Consumer | None = None

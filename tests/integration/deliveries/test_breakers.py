@@ -275,7 +275,8 @@ def test_deaths_are_told(receiver: Receiver, project: Project) -> None:
     fill(a_destination(project, receiver.url("/fail"), policy={"retry": {"schedule": []}}), 1)
     fill(a_destination(project, receiver.url("/gone")), 1)
     lines = run_until(attempted(2))
-    told: list[tuple[str, Any]] = [(line["type"], line["data"]["reason"]) for line in lines.of("operational.notice")]
+    data: list[tuple[str, Any]] = [(line["type"], line["data"]) for line in lines.of("operational.notice")]
+    told = [(kind, one["reason"]) for kind, some in data for one in some.get("deliveries", [some])]
     assert sorted(told) == [
         ("delivery.dead", "exhausted"),
         ("delivery.dead", "rejected"),

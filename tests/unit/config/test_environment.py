@@ -73,6 +73,11 @@ WRONG = [
     ("TRUNKLINE_LEASE_SECONDS", "29", "greater than or equal to 30"),
     ("TRUNKLINE_ALLOWED_NETWORKS", "10.0.0.1/8", "has host bits set"),
     ("TRUNKLINE_ALLOWED_NETWORKS", "everything", "does not appear to be"),
+    ("TRUNKLINE_PUBLIC_URL", "trunkline.example.com", "https://trunkline.example.com"),
+    ("TRUNKLINE_PUBLIC_URL", "https://trunkline.example.com/?x=1", "https://trunkline.example.com"),
+    ("EMAIL_URL", "http://mail.example.com", "smtp://"),
+    ("EMAIL_URL", "smtp://me:hunter2@mail.example.com/?tls=off", "without TLS"),
+    ("TRUNKLINE_EMAIL_FROM", "Trunkline <a@b>", "one plain address"),
     ("TRUNKLINE_EGRESS_PROXY", "https://proxy.example:3128", "must start with http://"),
     ("TRUNKLINE_EGRESS_PROXY", "http://proxy.example", "must have a host and a port"),
     ("TRUNKLINE_ENCRYPTION_KEYS", "a:c2hvcnQ=", "32 bytes"),
@@ -90,7 +95,7 @@ def test_a_wrong_value_is_one_line(name: str, value: str, says: str) -> None:
     assert "Value error" not in line
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "TRUNKLINE_ENCRYPTION_KEYS", "DATABASE_URL"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "TRUNKLINE_ENCRYPTION_KEYS", "DATABASE_URL", "EMAIL_URL"])
 def test_a_fault_never_quotes_a_secret(name: str) -> None:
     told = "\n".join(faults(**{"TRUNKLINE_ENV": "production", name: "hunter2:hunter2"}))
     assert "hunter2" not in told
@@ -118,10 +123,29 @@ def test_the_text_of_the_error_has_a_line_for_each() -> None:
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_every_secret_may_come_as_a_file(name: str, tmp_path: Path) -> None:
-    special = {"TRUNKLINE_ENCRYPTION_KEYS": f"a:{KEY}", "TRUNKLINE_EGRESS_PROXY": "http://me:pass@10.0.0.1:3128"}
+    special = {
+        "TRUNKLINE_ENCRYPTION_KEYS": f"a:{KEY}",
+        "TRUNKLINE_EGRESS_PROXY": "http://me:pass@10.0.0.1:3128",
+        "EMAIL_URL": "smtps://me:p@mail",
+    }
     value = special.get(name, "redis://cache")
     (tmp_path / "secret").write_text(f"{value}\n")
-    assert read({f"{name}_FILE": str(tmp_path / "secret")}) == read({name: value})
+    more = {"TRUNKLINE_EMAIL_FROM": "a@b"} if name == "EMAIL_URL" else {}
+    assert read({f"{name}_FILE": str(tmp_path / "secret"), **more}) == read({name: value, **more})
+
+
+def test_e_mail_needs_server_and_sender() -> None:
+    for half in ({"EMAIL_URL": "smtp://me:hunter2@mail.example.com"}, {"TRUNKLINE_EMAIL_FROM": "a@b"}):
+        [line] = faults(**half)
+        assert line == "EMAIL_URL: goes with TRUNKLINE_EMAIL_FROM: set both, or neither"
+    whole = read({"EMAIL_URL": "smtp://me:hunter2@mail.example.com", "TRUNKLINE_EMAIL_FROM": "a@b"})
+    assert whole.email_url
+    assert (whole.email_url.host, whole.email_url.password) == ("mail.example.com", "hunter2")
+    assert "hunter2" not in repr(whole)
+
+
+def test_the_public_url_has_no_slash_at_its_end() -> None:
+    assert read({"TRUNKLINE_PUBLIC_URL": "https://t.example.com/"}).trunkline_public_url == "https://t.example.com"
 
 
 def test_a_file_counts_for_production_too(tmp_path: Path) -> None:

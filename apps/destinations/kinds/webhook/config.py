@@ -14,12 +14,17 @@ from apps.kernel.errors import Fault, Invalid
 MOST_HEADERS = 20
 MOST_BYTES = 4096  # of all names and values together
 FIELDS: Mapping[str, Any] = {
-    "url": {"type": "string", "format": "uri", "maxLength": 2048, "description": "http or https, to a public address"},
+    "url": {
+        "type": "string",
+        "format": "uri",
+        "maxLength": 2048,
+        "description": "webhook: http or https, to public addresses",
+    },
     "headers": {
         "type": "object",
         "additionalProperties": {"type": "string"},
         "maxProperties": MOST_HEADERS,
-        "description": "sent along with every delivery; answers show their names only",
+        "description": "webhook: sent along with every delivery; answers show their names only",
     },
     "auth": auth.FIELD,
     "tls": client_tls.FIELD,

@@ -9,6 +9,7 @@ from apps.accounts.egress import EgressRules
 from apps.destinations.egress import EgressPolicy, narrowed, vet_resolved
 from apps.destinations.egress.proxy import parse_proxy
 from apps.destinations.kinds.webhook.config import FIELDS, clean, masked
+from apps.destinations.kinds.webhook.form import FORM
 from apps.destinations.kinds.webhook.proxy import stand_in
 from apps.destinations.kinds.webhook.sender import WebhookSender
 from apps.destinations.kinds.webhook.settings import get_policy, get_proxy
@@ -25,9 +26,14 @@ class WebhookKind:
     name = "webhook"
     title = "Webhook"
     fields = FIELDS
+    form = FORM
+    signs = takes_events = True
 
     def __init__(self, policy: Callable[[], EgressPolicy] = get_policy) -> None:
         self._policy = policy
+
+    def unavailable(self) -> str:
+        return ""
 
     def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
         """The config as it is stored; raises Invalid. May wait for the DNS, so call it outside a transaction."""

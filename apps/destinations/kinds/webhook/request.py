@@ -23,3 +23,9 @@ def head_of(route: Route, target: Target, message: Message) -> bytes:
         f"{trace}{more}content-type: {message.content_type}\r\ncontent-length: {len(message.body)}\r\n\r\n"
     )
     return route.head + own.encode("ascii")
+
+
+def unsigned_head(route: Route, message: Message) -> bytes:
+    """The same without what proves who sends it, for receivers that go by the URL."""
+    own = f"content-type: {message.content_type}\r\ncontent-length: {len(message.body)}\r\n\r\n"
+    return route.head + own.encode("ascii")

@@ -102,7 +102,7 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         try:
             policy = self._policy if target.egress is None else narrowed(self._policy, target.egress)
             route = self._routes.to(target.config, policy)
-            head = head_of(route, target, message)
+            head = self._head(route, target, message)
             post = Post(route, policy, head, message.body, target.timeout, started + target.timeout)
             answer = await (self._with_token(post, target) if route.oauth else self._exchange(post))
         except AttemptFailed as failure:
@@ -110,6 +110,10 @@ class WebhookSender(AbstractAsyncContextManager["WebhookSender"]):
         except Exception as error:  # nothing a receiver or a stored config does may stop the engine
             return _failed(AttemptFailed(REQUEST_FAILED, type(error).__name__), started)
         return _answered(answer, started)
+
+    def _head(self, route: Route, target: Target, message: Message) -> bytes:
+        """Everything before the body: what other kinds that post do otherwise."""
+        return head_of(route, target, message)
 
     def _exchange(self, post: Post) -> Awaitable[Answer]:
         """One request and its answer. No coroutine of its own where the address is known: the hot path."""

@@ -1,0 +1,16 @@
+"""The one place where this kind touches the framework: the mail server the operator configured."""
+
+from django.conf import settings
+
+from apps.destinations.kinds.email.server import MailServer
+
+
+def get_server() -> MailServer | None:
+    """From EMAIL_URL; None where there is none."""
+    server: MailServer | None = settings.MAIL_SERVER
+    return server
+
+
+def get_sender_address() -> str:
+    """From TRUNKLINE_EMAIL_FROM."""
+    return str(settings.MAIL_FROM)

@@ -50,6 +50,7 @@ def play(name: str, case: Case, *, events: int, times: int, seed: int) -> Played
     began, random = time.monotonic(), seeded(seed, name)
     with tempfile.TemporaryDirectory(prefix="trunkline-chaos-") as scratch:
         directory = Path(scratch)
+        directory.chmod(0o755)  # servers that refuse to be run by root must get in
         with Stage(case.setting, directory) as stage:
             injections, answers = _traffic(stage, case, directory, random, events=events, times=times)
             ended = time.monotonic()

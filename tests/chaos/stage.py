@@ -88,8 +88,8 @@ class Stage:
 
     @property
     def processes(self) -> list[Running]:
-        """Of Trunkline."""
-        return [self.server, *self.engines]
+        """Of Trunkline; the server last, as its start waits until it is ready."""
+        return [*self.engines, self.server]
 
     def _database(self) -> dict[str, str]:
         made = DATABASES[self.setting.database](self)

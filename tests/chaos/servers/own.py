@@ -26,7 +26,6 @@ class Own:
 
     def __init__(self, directory: Path, *users: str) -> None:
         directory.mkdir(parents=True)
-        directory.parent.chmod(0o755)
         self.directory, self.port = directory, free_port()
         self.user = _unprivileged(users) if users else None
         if self.user:

@@ -131,9 +131,9 @@ CASES: dict[str, Case] = {
         times=5,
     ),
     "clock": Case(
-        "clock an hour ahead, an hour back",
+        f"clock {BEYOND_LEASE:.0f} s ahead, {BEYOND_LEASE:.0f} s back",
         Setting(clock=True),
-        lambda stage, random: Jump(stage.clock),
+        lambda stage, random: Jump(stage.clock, int(BEYOND_LEASE)),
         times=4,
         most_repeats=2 * HELD,
         rate=450,

@@ -11,13 +11,12 @@ SOURCE = Path(__file__).with_name("clock.c")
 
 
 class Jump(Fault):
-    """An hour ahead or an hour back for some seconds, in turn. Each process sees it within a second of its own."""
+    """Ahead or back by so many seconds for a while, in turn. Each process sees it within a second of its own."""
 
-    lasts = 8.0
-    offsets = ("3600", "-3600")
+    lasts = 8.0  # so that a rescuer looks in between
 
-    def __init__(self, file: Path) -> None:
-        self._file, self._offsets = file, cycle(self.offsets)
+    def __init__(self, file: Path, seconds: int) -> None:
+        self._file, self._offsets = file, cycle((f"{seconds}", f"-{seconds}"))
 
     def inject(self) -> None:
         self._file.write_text(next(self._offsets))

@@ -15,7 +15,7 @@ def _rows() -> Iterator[list[object]]:
     tries: dict[object, list[tuple[int, str]]] = defaultdict(list)
     for delivery_id, number, outcome in Attempt.objects.values_list("delivery_id", "number", "outcome"):
         tries[delivery_id].append((number, outcome))
-    columns = ("pk", "event_id", "state", "attempts", "failures", "rescues")
+    columns = ("pk", "event_id", "state", "attempts", "failures")
     for pk, event_id, *rest in Delivery.objects.values_list(*columns):
         made = sorted(tries[pk])
         outcomes, numbers = [outcome for _, outcome in made], [number for number, _ in made]

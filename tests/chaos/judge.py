@@ -34,7 +34,6 @@ class Findings:
     inconsistent: list[str]
     duplicated: int
     most_duplicated: int
-    rescued: int
     flows_again: float | None  # seconds, the worst
 
     @property
@@ -63,7 +62,6 @@ def judge(books: Books) -> Findings:
         inconsistent=[*_without_rows(books), *_doubled(books.published), *_miscounted(books)],
         duplicated=len(_repeats(books.receipts)),
         most_duplicated=books.most_repeats * len(books.injections),
-        rescued=sum(row.rescues for row in books.rows),
         flows_again=flows_again(books),
     )
 

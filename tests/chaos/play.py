@@ -37,11 +37,12 @@ class Played:
     findings: Findings
     answers: dict[str, int]
     settled_in: float  # seconds from the last 202 and the last stroke until nothing was open
+    rescued: int  # deliveries taken back from engines that died
     lost_leases: int  # attempts that were made and not written, because the lease was over
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        names = ("name", "title", "events", "struck", "answers", "settled_in", "lost_leases", "seconds")
+        names = ("name", "title", "events", "struck", "answers", "settled_in", "rescued", "lost_leases", "seconds")
         return {**{name: getattr(self, name) for name in names}, **self.findings.as_json()}
 
 
@@ -57,10 +58,20 @@ def play(name: str, case: Case, *, events: int, times: int, seed: int) -> Played
             stage.wait_until_settled(SETTLED)
             settled_in = time.monotonic() - ended
             books = _books(stage, case, directory, injections)
-            lost_leases = stage.logged("delivery.attempt_lost")
-    struck = len(injections) or sum(not one.took for one in books.receipts)
-    seconds = time.monotonic() - began
-    return Played(name, case.title, events, struck, judge(books), answers, settled_in, lost_leases, seconds)
+            lost_leases = len(stage.logged("delivery.attempt_lost"))
+            rescued = sum(line["count"] for line in stage.logged("deliveries.rescued"))
+    return Played(
+        name,
+        case.title,
+        events,
+        struck=len(injections) or sum(not one.took for one in books.receipts),
+        findings=judge(books),
+        answers=answers,
+        settled_in=settled_in,
+        rescued=rescued,
+        lost_leases=lost_leases,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _books(stage: Stage, case: Case, directory: Path, injections: list[Injection]) -> Books:

@@ -97,7 +97,9 @@ class Publisher:
                 status = await self._asked(caller, key)
             except NO_ANSWER:
                 self.answers["none"] += 1
-                caller = _dropped(caller)
+                if caller:
+                    caller.transport.abort()
+                caller = None
             else:
                 self.answers[str(status)] += 1
                 if status == ACCEPTED:
@@ -123,11 +125,6 @@ class Publisher:
         body = json.dumps(event).encode()
         head = HEAD.format(plan=self.plan, key=key, length=len(body))
         return head.encode() + body
-
-
-def _dropped(caller: Caller | None) -> None:
-    if caller:
-        caller.transport.abort()
 
 
 if __name__ == "__main__":

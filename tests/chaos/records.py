@@ -44,7 +44,6 @@ class Row:
     state: str
     attempts: int
     failures: int
-    rescues: int
     outcomes: tuple[str, ...]  # of its attempts, by number
     numbers: tuple[int, ...]
 

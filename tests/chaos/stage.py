@@ -142,7 +142,7 @@ class Stage:
             eventually(lambda: not self._open(), patience=patience, pause=0.5, why=self._open)
 
     def _open(self) -> list[Any]:
-        found = []
+        found: list[Any] = []
         for state in ("ready", "sending"):
             answer = self.project.client.get(f"{API}/deliveries?state={state}&limit=3")
             found += answer.json["data"] if answer.status == 200 else [str(answer)]
@@ -159,11 +159,14 @@ class Stage:
             check=True,
         )
         rows = map(json.loads, done.stdout.splitlines())
-        return [Row(*row[:5], outcomes=tuple(row[5]), numbers=tuple(row[6])) for row in rows]
+        return [
+            Row(event, state, attempts, failures, tuple(outcomes), tuple(numbers))
+            for event, state, attempts, failures, outcomes, numbers in rows
+        ]
 
-    def logged(self, event: str) -> int:
-        """How many such lines there are in the logs of all processes."""
-        return sum(len(one.logged(event)) for one in self.processes)
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Such lines in the logs of all processes."""
+        return [line for one in self.processes for line in one.logged(event)]
 
 
 DATABASES: dict[str, Callable[[Stage], str]] = {

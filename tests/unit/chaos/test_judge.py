@@ -25,7 +25,6 @@ def row(number: int, state: str = "delivered", *outcomes: str, failures: int = 0
         state=state,
         attempts=len(made) if attempts is None else attempts,
         failures=failures,
-        rescues=0,
         outcomes=made,
         numbers=tuple(range(1, len(made) + 1)),
     )

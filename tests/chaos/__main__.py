@@ -42,10 +42,12 @@ def main() -> int:
 
 def _played(name: str, args: argparse.Namespace) -> Played:
     events = args.events or (SHORT_EVENTS if args.short else EVENTS)
-    times = args.times if args.times is not None else SHORT.get(name) if args.short else None
     case = CASES[name]
+    times = case.times
+    if times:  # else the receiver is the fault
+        times = args.times or (SHORT.get(name, times) if args.short else times)
     print(f"{name}: {case.title} …", file=sys.stderr, flush=True)
-    one = play(name, case, events=events, times=case.times if times is None else times, seed=args.seed)
+    one = play(name, case, events=events, times=times, seed=args.seed)
     print(f"{as_markdown([one]).splitlines()[-1]} {one.seconds:.0f} s {one.answers}", file=sys.stderr, flush=True)
     return one
 

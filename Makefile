@@ -14,12 +14,12 @@ manage := $(python) manage.py
 lock := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help run demo test check bench profile format migrate shell lock clean base dev
+.PHONY: help run demo test check bench chaos profile format migrate shell lock clean base dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PORT=8000 for run and demo; ARGS='…' for test, bench, profile and check; PYTHON=/path/to/python to choose one"
+	@echo "  PORT=8000 for run and demo; ARGS='…' for test, bench, chaos, profile and check; PYTHON=/path/to/python to choose one"
 
 run: base ## Set up and start everything on http://127.0.0.1:8000
 	@exec $(manage) serve --setup --port $(PORT)
@@ -35,6 +35,9 @@ check: dev ## Linters, types, layers, migrations, OpenAPI
 
 bench: dev ## The benchmark table
 	@exec $(python) -m tests.bench $(ARGS)
+
+chaos: dev ## Faults in mid-traffic: what is lost, what comes twice, and how soon it recovers
+	@exec $(python) -m tests.chaos $(ARGS)
 
 profile: dev ## Flame graphs of ingest and drain, in var/profile
 	@exec $(python) -m tests.bench.profile $(ARGS)

@@ -9,7 +9,7 @@ from apps.accounts.models import Project
 from apps.accounts.services import project_touch
 from apps.audit.services import Actor, audit_record
 from apps.deliveries.erasure import erase_chunk
-from apps.deliveries.models import Operation, OperationState
+from apps.deliveries.models import ERASURE, Operation, OperationState
 from apps.destinations.models import Consumer
 from apps.destinations.selectors import consumer_named
 from apps.destinations.services import consumer_create
@@ -17,7 +17,6 @@ from apps.kernel.clock import now
 from apps.kernel.contention import retried
 from apps.kernel.ids import decode
 
-KIND = "erase_consumer"
 OPEN = (OperationState.RUNNING, OperationState.PAUSED)
 
 
@@ -29,13 +28,13 @@ def consumer_erase(*, consumer: Consumer, actor: Actor) -> Operation:
     """
     project_touch(consumer.project)  # two who ask at the same moment follow one another
     found = Operation.objects.filter(
-        project=consumer.project_id, kind=KIND, state__in=OPEN, parameters__consumer_id=consumer.public_id
+        project=consumer.project_id, kind=ERASURE, state__in=OPEN, parameters__consumer_id=consumer.public_id
     ).first()
     if found is not None:
         return found
     operation = Operation.objects.create(
         project_id=consumer.project_id,
-        kind=KIND,
+        kind=ERASURE,
         parameters={"consumer_id": consumer.public_id},
         actor_label=actor.label[:255],
     )
@@ -56,7 +55,7 @@ def consumer_to_erase(project: Project, key: str, actor: Actor) -> Consumer:
 
 def erase_next() -> Operation | None:
     """One chunk of the erasure that waited longest, of those nobody is at; None where there is none."""
-    waiting = Operation.objects.filter(state=OperationState.RUNNING, kind=KIND).order_by("updated_at")
+    waiting = Operation.objects.filter(state=OperationState.RUNNING, kind=ERASURE).order_by("updated_at")
     if not waiting.exists():  # without a lock: on SQLite it is everybody's
         return None
     return retried(lambda: _advance(waiting.select_for_update(skip_locked=True).first))

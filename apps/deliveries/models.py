@@ -220,6 +220,9 @@ class Turn(models.Model):
         return f"turn {self.pk}"
 
 
+ERASURE = "erase_consumer"  # the one kind of operation that is not of deliveries alone
+
+
 class OperationState(models.TextChoices):
     """How an operation stands."""
 

@@ -83,6 +83,7 @@ def destination_create(
     """
     kept = changed_policy({}, policy or {})
     _refuse_unfit(kind_named(kind), operational=operational, has_secret=secret is not None)
+    _refuse_poison(kept, ordering)
     routing = _routing(ordering, filter=filter or "", transform=transform or {})
     clean = kind_named(kind).clean(config, _egress_of(project))  # may ask the DNS: before the transaction
     with transaction.atomic():
@@ -161,6 +162,7 @@ def destination_change(
             current.name = name
         if policy is not None:
             current.policy = changed_policy(current.policy, policy)
+            _refuse_poison(current.policy, current.ordering)
             keys_complete(current)
         if policy is not None or clean is not None:
             refuse_collision(current.policy, clean or config_of(current))
@@ -170,6 +172,12 @@ def destination_change(
         changes = {"to": current.summary, "event_types": current.event_types, **_told(routing)}
         _audit(current, "destination.changed", actor, changes)
     return current
+
+
+def _refuse_poison(policy: Mapping[str, Any], ordering: str) -> None:
+    if policy.get("poison") and ordering != Ordering.PER_KEY:
+        fault = Fault("/policy/poison", 'is for destinations with `"ordering": "per_key"` only', "not_ordered")
+        raise Invalid("nothing waits for a poison event here", faults=[fault])
 
 
 def _routing(ordering: str, *, filter: str | None, transform: Mapping[str, Any] | None) -> dict[str, Any]:

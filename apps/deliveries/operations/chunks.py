@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
 from apps.audit.services import SYSTEM, audit_record
-from apps.deliveries.models import Operation, OperationState
+from apps.deliveries.models import ERASURE, Operation, OperationState
 from apps.deliveries.operations.kinds import KINDS, Chunk
 from apps.deliveries.operations.parameters import parse_parameters
 from apps.kernel.clock import now
@@ -50,7 +50,7 @@ def advance(operation_id: UUID) -> Advance | None:
 
 
 def _advanced(which: QuerySet[Operation]) -> Advance | None:
-    running = which.filter(state=OperationState.RUNNING, kind__in=list(KINDS))  # erasures have an engine of their own
+    running = which.filter(state=OperationState.RUNNING).exclude(kind=ERASURE)  # which has a loop of its own
     if not running.exists():  # without a lock: on SQLite it is everybody's
         return None
     try:

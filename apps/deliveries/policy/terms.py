@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
-from apps.destinations.policy import Exponential, Policy, Retry, merged
+from apps.destinations.policy import Exponential, OnPoison, Poison, Policy, Retry, merged
 
 # Seconds from one attempt to the next; the first attempt is made at once (Standard Webhooks 1.0, "Deliverability").
 DEFAULT_SCHEDULE: tuple[float, ...] = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
@@ -30,10 +30,16 @@ def terms_of(destination: Policy, event_type: Policy | None = None) -> Terms:
     """The same object while the policies say the same."""
     policy = merged(destination, event_type) if event_type else destination
     timeout = TIMEOUT if policy.timeout is None else policy.timeout
-    if (retry := policy.retry) is None:
-        return Terms(timeout=timeout)
+    retry = policy.retry or Retry()
     max_age = None if retry.max_age is None else timedelta(seconds=retry.max_age)
-    return Terms(_waits(retry), retry.jitter, max_age, timeout)
+    return Terms(_waits(retry)[: _most_waits(policy.poison)], retry.jitter, max_age, timeout)
+
+
+def _most_waits(poison: Poison | None) -> int | None:
+    """One fewer than there are attempts, where an ordered destination gives a poison event up early."""
+    if poison is None or poison.after is None or poison.action is not OnPoison.DEAD_LETTER:
+        return None
+    return poison.after - 1
 
 
 def _waits(retry: Retry) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """Single edges, for whichever deliveries they are asked for: each an update that compares and sets."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,11 +37,11 @@ def deliveries_for(event: Event, destination_ids: Iterable[UUID]) -> list[Delive
     ]
 
 
-def rescue(*, now: datetime, limit: int) -> int:
+def rescue(*, now: datetime, limit: int, on_death: Callable[[QuerySet[Delivery]], None] = lambda _: None) -> int:
     """Take back what an engine holds beyond its lease; returns how many.
 
     One that was rescued before waits a while, the longer the more often: it may be what kills the engines. At last it
-    is dead.
+    is dead, which `on_death` hears of in the same transaction.
     """
     with transaction.atomic():
         lost = Delivery.objects.filter(state=State.SENDING, lease_until__lt=now).order_by("lease_until")
@@ -49,14 +49,19 @@ def rescue(*, now: datetime, limit: int) -> int:
         by_rescues: dict[int, list[UUID]] = defaultdict(list)
         for pk, rescues in rows:
             by_rescues[rescues].append(pk)
-        return sum(_rescued(Delivery.objects.filter(pk__in=ids), rescues, now) for rescues, ids in by_rescues.items())
+        found = {rescues: Delivery.objects.filter(pk__in=ids) for rescues, ids in by_rescues.items()}
+        count = sum(_rescued(some, rescues, now) for rescues, some in found.items())
+        for rescues, some in found.items():
+            if pause_after_rescue(rescues) is None:
+                on_death(some)
+        return count
 
 
 def _rescued(lost: QuerySet[Delivery], rescues: int, now: datetime) -> int:
     pause = pause_after_rescue(rescues)
     if pause is None:
         dead: dict[str, Any] = {"state": advance(State.SENDING, Edge.EXHAUSTED), "finished_at": now}
-        return lost.update(reason=KILLS_ENGINES, last_error=KILLS_ENGINES, rescues=rescues + 1, **dead, **RELEASED)
+        return lost.update(reason=KILLS_ENGINES, rescues=rescues + 1, **dead, **RELEASED)
     again = {"rescues": rescues + 1, **({"due_at": now + pause} if pause else {})}
     return _release(lost, Edge.RESCUED, **again)
 

@@ -12,10 +12,10 @@ from django.db import connection
 from apps.accounts.models import Project
 from apps.accounts.scopes import SCOPES
 from apps.audit.models import AuditEntry
-from apps.deliveries import erasing, erasure
+from apps.deliveries import erasure
 from apps.deliveries.engine import eraser
 from apps.deliveries.erasing import consumer_erase
-from apps.deliveries.models import Attempt, Delivery, FanOut, Operation, OperationState, Turn
+from apps.deliveries.models import ERASURE, Attempt, Delivery, FanOut, Operation, OperationState, Turn
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination, Secret
 from apps.destinations.services import consumer_change, consumer_create, destination_delete
@@ -260,7 +260,7 @@ def test_the_command_for_a_key_that_only_events_name(project: Project) -> None:
 def test_the_command_does_not_wait_for_one_that_is_paused(project: Project) -> None:
     consumer = planted(project)
     consumer_erase(consumer=consumer, actor=ACTOR)
-    Operation.objects.filter(kind=erasing.KIND).update(state=OperationState.PAUSED)
+    Operation.objects.filter(kind=ERASURE).update(state=OperationState.PAUSED)
     with pytest.raises(CommandError, match="paused"):
         erase_command(KEY, "--project", project.name)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -9,6 +10,7 @@ from django.db import IntegrityError, transaction
 from apps.accounts.models import Project
 from apps.deliveries import store
 from apps.deliveries.models import Attempt, Delivery
+from apps.deliveries.policy.rescue import MOST_RESCUES
 from apps.deliveries.states import FINAL, TRANSITIONS, Edge, State, advance
 from apps.deliveries.store import Settlement, Tried
 from apps.destinations.models import Destination
@@ -168,6 +170,17 @@ def test_rescue_takes_back_what_is_beyond_its_lease(sending: Callable[[], Delive
     assert (row.attempts, row.failures, row.due_at) == (0, 0, lost.due_at)  # due at once, and not counted
     assert Delivery.objects.get(pk=held.pk).state == State.SENDING
     assert store.rescue(now=moment, limit=10) == 0
+
+
+def test_who_is_rescued_again_and_again_dies_of_it_and_that_is_told(sending: Callable[[], Delivery]) -> None:
+    often, seldom = sending(), sending()
+    Delivery.objects.filter(pk=often.pk).update(rescues=MOST_RESCUES)
+    heard: list[UUID] = []
+    store.rescue(now=now() + 2 * LATER, limit=10, on_death=lambda rows: heard.extend(row.pk for row in rows))
+    assert heard == [often.pk]
+    states = dict(Delivery.objects.values_list("pk", "state"))
+    assert states == {often.pk: State.DEAD, seldom.pk: State.READY}
+    assert Delivery.objects.get(pk=often.pk).reason == "rescued_too_often"
 
 
 def test_rescue_keeps_to_its_limit(sending: Callable[[], Delivery]) -> None:

@@ -6,7 +6,7 @@ from apps.accounts.models import Project
 from apps.destinations.models import Destination
 from apps.destinations.selectors import config_of
 from apps.destinations.services import destination_change, destination_delete
-from apps.kernel.errors import Conflict, NotFound
+from apps.kernel.errors import Conflict, Invalid, NotFound
 from tests.integration.cast import ACTOR, a_destination, a_project
 
 pytestmark = pytest.mark.django_db
@@ -48,3 +48,15 @@ def test_a_deleted_one_stays_erased(project: Project) -> None:
     with pytest.raises(NotFound):
         destination_change(destination=second, actor=ACTOR, config={"url": NEW})
     assert config_of(read(first)) == {}
+
+
+def test_nothing_waits_for_a_poison_event_where_there_is_no_order(project: Project) -> None:
+    poison = {"poison": {"action": "block"}}
+    with pytest.raises(Invalid) as refused:
+        a_destination(project, policy=poison)
+    assert [(fault.pointer, fault.code) for fault in refused.value.faults] == [("/policy/poison", "not_ordered")]
+    plain, ordered = a_destination(project), a_destination(project, ordering="per_key", policy=poison)
+    assert ordered.policy == poison
+    with pytest.raises(Invalid):
+        destination_change(destination=plain, actor=ACTOR, policy=poison)
+    assert read(plain).policy == {}

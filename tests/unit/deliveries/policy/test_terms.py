@@ -37,6 +37,14 @@ def test_the_schedule(rule: dict[str, object], waits: tuple[float, ...]) -> None
     assert terms_of(parse_policy({"retry": rule})).waits == waits
 
 
+@pytest.mark.parametrize(
+    ("poison", "attempts"),
+    [({}, 8), ({"after": 1}, 1), ({"after": 3}, 3), ({"after": 50}, 8), ({"action": "skip", "after": 3}, 8)],
+)
+def test_a_poison_event_may_be_given_up_early(poison: dict[str, object], attempts: int) -> None:
+    assert len(terms_of(parse_policy({"poison": poison})).waits) == attempts - 1
+
+
 def test_jitter_and_age() -> None:
     terms = terms_of(parse_policy({"retry": {"jitter": 0.5, "max_age": 3_600}}))
     assert (terms.jitter, terms.max_age) == (0.5, timedelta(hours=1))

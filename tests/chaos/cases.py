@@ -31,6 +31,7 @@ class Case:
     most_repeats: int = 0
     rate: float = 1_500
     ordered: bool = False
+    latest: float = 0.85  # of the events, when a stroke may begin: traffic should follow the last one
 
 
 PLAIN = Setting()
@@ -116,7 +117,8 @@ CASES: dict[str, Case] = {
         Setting(redis=True),
         lambda stage, random: Away(stage.redis, 60.0),
         times=1,
-        rate=250,
+        rate=180,
+        latest=0.4,
     ),
     "mariadb-restarted": Case(
         "MariaDB restarted: SIGTERM, kill -9",

@@ -175,5 +175,11 @@ CASES: dict[str, Case] = {
 }
 
 # By case, how often it strikes in the short form.
-SHORT: Mapping[str, int] = {"kill-all": 2, "kill-all-sqlite": 2, "frozen-engine": 1, "postgresql-cut": 3}
+SHORT: Mapping[str, int] = {
+    "kill-all": 2,
+    "kill-all-sqlite": 2,
+    "frozen-engine": 1,
+    "postgresql-cut": 3,
+    "ordered": 1,
+}
 SHORT_EVENTS = 2_000

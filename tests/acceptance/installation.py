@@ -15,7 +15,7 @@ from tests.acceptance.waiting import eventually
 from tools.environment import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND_TIME = 60.0  # seconds for a command that ends by itself
+COMMAND_TIME = 120.0  # seconds for a command that ends by itself
 PROCESSES = ("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=,comm=")
 STOP_TIME = 40.0  # seconds from SIGTERM to the end
 

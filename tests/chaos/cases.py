@@ -16,6 +16,7 @@ from tests.chaos.stage import LEASE, PLACES, Setting, Stage
 
 HELD = 4 * PLACES  # by one engine: in flight, and ended within the moment that it takes to write them
 QUICK_RETRIES = {"policy": {"retry": {"schedule": [1, 1, 2, 2, 5, 5, 5, 5]}, "timeout": 3}}
+SHORT_TIMEOUT = {"policy": {"timeout": 5}}  # a claim lasts longer than the lease where the timeout would fill it
 BEYOND_LEASE = LEASE + 8.0  # seconds: a rescuer looks every 5
 
 
@@ -30,6 +31,7 @@ class Case:
     most_repeats: int = 0
     rate: float = 1_500
     ordered: bool = False
+    latest: float = 0.85  # of the events, when a stroke may begin: traffic should follow the last one
 
 
 PLAIN = Setting()
@@ -70,7 +72,7 @@ CASES: dict[str, Case] = {
     ),
     "frozen-engine": Case(
         f"SIGSTOP of an engine beyond its lease of {LEASE} s, then SIGCONT",
-        PLAIN,
+        Setting(path="/slow/300", destination=SHORT_TIMEOUT),
         lambda stage, random: Freeze(stage.engines, random, BEYOND_LEASE),
         times=3,
         most_repeats=HELD,
@@ -115,7 +117,8 @@ CASES: dict[str, Case] = {
         Setting(redis=True),
         lambda stage, random: Away(stage.redis, 60.0),
         times=1,
-        rate=250,
+        rate=180,
+        latest=0.4,
     ),
     "mariadb-restarted": Case(
         "MariaDB restarted: SIGTERM, kill -9",
@@ -132,11 +135,11 @@ CASES: dict[str, Case] = {
     ),
     "clock": Case(
         f"clock {BEYOND_LEASE:.0f} s ahead, {BEYOND_LEASE:.0f} s back",
-        Setting(clock=True),
+        Setting(clock=True, path="/slow/300", destination=SHORT_TIMEOUT),
         lambda stage, random: Jump(stage.clock, int(BEYOND_LEASE)),
         times=4,
         most_repeats=2 * HELD,
-        rate=450,
+        rate=250,
     ),
     "line-to-database": Case(
         "line to the database slow, cut, dead",
@@ -162,7 +165,7 @@ CASES: dict[str, Case] = {
     ),
     "ordered": Case(
         "kill -9 of one of two engines, ordered by key",
-        Setting(destination={"ordering": "per_key"}),
+        Setting(destination={"ordering": "per_key", **SHORT_TIMEOUT}),
         lambda stage, random: KillEngine(stage.engines, random),
         times=6,
         most_repeats=HELD,
@@ -172,5 +175,11 @@ CASES: dict[str, Case] = {
 }
 
 # By case, how often it strikes in the short form.
-SHORT: Mapping[str, int] = {"kill-all": 2, "kill-all-sqlite": 2, "frozen-engine": 1, "postgresql-cut": 3}
+SHORT: Mapping[str, int] = {
+    "kill-all": 2,
+    "kill-all-sqlite": 2,
+    "frozen-engine": 1,
+    "postgresql-cut": 3,
+    "ordered": 1,
+}
 SHORT_EVENTS = 2_000

@@ -21,7 +21,7 @@ from tests.chaos.records import Injection
 from tests.chaos.stage import LEASE, Stage, seeded
 
 PRODUCERS = 32
-FIRST, LAST = 0.05, 0.85  # of the events: strokes fall between, so that traffic follows the last one
+FIRST = 0.05  # of the events, before a stroke
 PATIENCE = 300.0  # seconds that a publisher may take beyond what the rate asks for
 SETTLED = 3 * LEASE + 60.0  # seconds
 
@@ -91,7 +91,7 @@ def _traffic(
     """All events published, with the strokes in between; how each request was answered."""
     book = directory / "published"
     fault = case.fault(stage, random)
-    moments = sorted(int(events * random.uniform(FIRST, LAST)) for _ in range(times))
+    moments = sorted(int(events * random.uniform(FIRST, case.latest)) for _ in range(times))
     injections = []
     with _publisher(stage, case, book, events) as publisher:
         for moment in moments:

@@ -109,7 +109,12 @@ def _judge(row: FanOut) -> Judging:
 
 
 def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int:
-    """Make the deliveries that there aren't yet, and where it is a replay, send again those that ended."""
+    """Make the deliveries that there aren't yet, and where it is a replay, send again those that ended.
+
+    Those of ordered destinations were made with the event: who did not get a turn then would come out of turn now.
+    """
+    if not row.replayed and (lines := store.ordered_among(destination_ids)):
+        destination_ids = [one for one in destination_ids if one not in lines]
     earlier = Delivery.objects.filter(event=row.event_id, destination__in=destination_ids)
     have, due = set(earlier.values_list("destination_id", flat=True)) if look else set(), now()
     reason = Edge.REPLAYED.value if row.replayed else ""
@@ -119,7 +124,7 @@ def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int
         for destination_id in destination_ids
         if destination_id not in have
     ]
-    lines = {row.event_id: row.event.ordering_key} if store.ordered_among(destination_ids) else {}
-    deliveries_insert(rows, lines)
+    keys = {row.event_id: row.event.ordering_key} if store.ordered_among(destination_ids) else {}
+    deliveries_insert(rows, keys)
     announce(destination_ids if again else [one.destination_id for one in rows])
     return len(rows) + again

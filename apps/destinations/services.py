@@ -28,7 +28,8 @@ from apps.kernel.ids import encode, new_uuid
 
 BLANKED = ("name", "summary", "filter", "transform", "policy", "event_types", "sealed_config", "deleted_at")
 MOST_OPERATIONAL = 20  # of one consumer, or of none
-CHANGEABLE = ("sealed_config", "summary", "event_types", "name", "policy", "filter", "transform")
+CONFIGURED = ("sealed_config", "summary")  # written only where it is changed: it may be sealed anew at this moment
+CHANGEABLE = ("event_types", "name", "policy", "filter", "transform")
 
 
 @transaction.atomic
@@ -168,7 +169,7 @@ def destination_change(
             refuse_collision(current.policy, clean or config_of(current))
         _set(current, routing)
         current.updated_at = now()
-        current.save(update_fields=[*CHANGEABLE, "updated_at"])
+        current.save(update_fields=[*CHANGEABLE, "updated_at", *(CONFIGURED if clean is not None else ())])
         changes = {"to": current.summary, "event_types": current.event_types, **_told(routing)}
         _audit(current, "destination.changed", actor, changes)
     return current
@@ -203,8 +204,9 @@ def _set(destination: Destination, values: Mapping[str, Any]) -> None:
 def _locked(destination: Destination) -> Destination:
     """The row as it is now, under the project's lock, so that nothing written meanwhile is written over."""
     project_touch(destination.project)
-    current = Destination.objects.filter(pk=destination.pk, deleted_at=None).select_related("consumer", "project")
-    if (found := current.first()) is None:
+    rows = Destination.objects.filter(pk=destination.pk, deleted_at=None)
+    list(rows.select_for_update().values_list("pk"))  # apart from its consumer, which it need not have
+    if (found := rows.select_related("consumer", "project").first()) is None:
         raise NotFound("it was deleted")
     return found
 

@@ -16,6 +16,22 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;",
 }
 
+# A process that is stopped in the middle of a transaction must not hold its locks for longer, nor a host that is gone.
+LONGEST_IDLE = 20  # seconds within a transaction, more than any of ours waits for a worker
+POSTGRESQL_OPTIONS = {
+    "options": f"-c idle_in_transaction_session_timeout={LONGEST_IDLE}s"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 1_000 * LONGEST_IDLE,
+}
+MARIADB_OPTIONS = {
+    "charset": "utf8mb4",
+    "isolation_level": "read committed",
+    "init_command": f"SET SESSION idle_transaction_timeout = {LONGEST_IDLE}",
+}
+
 
 def databases(environment: Environment, directory: Path) -> dict[str, Any]:
     """Django's settings of the one database."""
@@ -29,10 +45,11 @@ def databases(environment: Environment, directory: Path) -> dict[str, Any]:
         options.update(SQLITE_OPTIONS)
     elif engine == "postgresql":
         options["pool"] = {"min_size": 1, "max_size": environment.web_threads + 4, "timeout": 3}
+        options.update(POSTGRESQL_OPTIONS | options)
         found["CONN_HEALTH_CHECKS"] = True  # the pool hands out no connection that the server has hung up
     elif engine == "mysql":
         _use_pymysql()
-        options.update({"charset": "utf8mb4", "isolation_level": "read committed"})
+        options.update(MARIADB_OPTIONS | options)
         found["CONN_MAX_AGE"] = 600
         found["CONN_HEALTH_CHECKS"] = True
         found["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"}

@@ -1,7 +1,7 @@
 """Single edges, for whichever deliveries they are asked for: each an update that compares and sets."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from apps.deliveries.models import Attempt, Delivery
 from apps.deliveries.policy.rescue import pause_after_rescue
 from apps.deliveries.states import Edge, State, advance, sources
-from apps.deliveries.store.lines import join_lines_again
-from apps.destinations.models import Destination, Ordering
+from apps.deliveries.store.lines import join_lines_again, ordered_among
+from apps.destinations.models import Destination
 from apps.events.models import Event
 from apps.kernel.ids import new_uuid
 
@@ -99,10 +99,18 @@ def replay(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
     erased = Event.objects.filter(pk=OuterRef("event_id"), erased_at__isnull=False)
     final = deliveries.filter(~Exists(erased), state__in=sources(Edge.REPLAYED))
     again: dict[str, Any] = {"state": State.READY, "reason": Edge.REPLAYED, "finished_at": None, "failures": 0}
-    in_line = final.filter(destination__in=Destination.objects.filter(ordering=Ordering.PER_KEY).values("pk"))
     with transaction.atomic():
-        join_lines_again(list(in_line.select_for_update().order_by("pk").values_list("pk", flat=True)))
+        lines = ordered_among(final.order_by().values_list("destination_id", flat=True).distinct())
+        if lines:
+            _keep_claims_off(lines)
+            held = final.filter(destination__in=lines).select_for_update().order_by("pk")
+            join_lines_again(list(held.values_list("pk", flat=True)))
         return final.update(**again, rescues=0, due_at=now)
+
+
+def _keep_claims_off(destination_ids: Collection[UUID]) -> None:
+    """Until the transaction's end: a claim that takes an old state for true would take the turn away again."""
+    list(Destination.objects.filter(pk__in=destination_ids).order_by("pk").select_for_update().values_list("pk"))
 
 
 def hasten(deliveries: QuerySet[Delivery], *, now: datetime) -> int:

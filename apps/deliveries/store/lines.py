@@ -39,16 +39,19 @@ class TurnRow(NamedTuple):
 def ordered_among(destination_ids: Iterable[UUID]) -> set[UUID]:
     """Those that are ordered; asks the database only for what it never heard of."""
     wanted = set(destination_ids)
-    if unknown := wanted - _ordered.keys():
-        _learn(unknown)
-    return {one for one in wanted if _ordered.get(one)}
+    known = {one: _ordered[one] for one in wanted & _ordered.keys()}
+    if len(known) < len(wanted):
+        known |= _learned(wanted - known.keys())
+    return {one for one, is_ordered in known.items() if is_ordered}
 
 
-def _learn(destination_ids: Collection[UUID]) -> None:
-    if len(_ordered) > MOST_KNOWN:
-        _ordered.clear()
+def _learned(destination_ids: Collection[UUID]) -> dict[UUID, bool]:
     rows = Destination.objects.filter(pk__in=destination_ids).values_list("pk", "ordering")
-    _ordered.update({pk: ordering == Ordering.PER_KEY for pk, ordering in rows})
+    found = {pk: ordering == Ordering.PER_KEY for pk, ordering in rows}
+    while len(_ordered) > MOST_KNOWN:
+        _ordered.pop(next(iter(_ordered)), None)
+    _ordered.update(found)
+    return found
 
 
 def known_as_ordered(destination_id: UUID) -> bool:

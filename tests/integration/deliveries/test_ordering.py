@@ -14,7 +14,7 @@ from apps.deliveries.inserts import deliveries_insert, rows_for
 from apps.deliveries.models import Delivery, FanOut, Turn
 from apps.deliveries.services import delivery_cancel, delivery_retry, destination_test, event_replay
 from apps.deliveries.states import Edge, State
-from apps.deliveries.store import Claimed, Settlement, Tried, ordered
+from apps.deliveries.store import Claimed, Settlement, Tried, lines, ordered
 from apps.destinations.models import Destination
 from apps.destinations.services import destination_change, destination_delete
 from apps.events.models import Event
@@ -220,9 +220,11 @@ def test_events_that_very_many_want_join_their_lines_at_once(
     plain = a_destination(project)
     first, second = publish(project, "a", "a")
     assert FanOut.objects.count() == 2
+    late = a_destination(project, ordering="per_key")  # it did not want them yet, and nobody may come behind his turn
     while expand_next() is not None:
         pass
     assert Delivery.objects.filter(destination=plain).count() == 2
+    assert not Delivery.objects.filter(destination=late).exists()
     assert claim(destination) == [first.pk]
     assert second.pk != first.pk
     assert INLINE > 1
@@ -249,6 +251,29 @@ def test_two_engines_never_have_two_of_one_key() -> None:
     assert not Delivery.objects.exclude(state=State.DELIVERED).exists()
     for key, came in order.items():
         assert came == [one.pk for one in made if keys[one.pk] == key]
+
+
+@pytest.mark.database("postgresql", "mysql")
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_beside_a_replay_takes_no_turn_away() -> None:
+    """Whose head is dead still, as far as that claim can see."""
+    project = a_project()
+    destination = a_destination(project, ordering="per_key")
+    [dead] = publish(project, "a")
+    settle(claim_rows(destination), Edge.REJECTED)
+    with transaction.atomic():
+        delivery_retry(delivery=dead, actor=ACTOR)
+        assert at_once([lambda: claim(destination)]) == [[]]
+    assert claim(destination) == [dead.pk]
+
+
+def test_what_is_known_is_not_forgotten_by_asking_for_more(
+    project: Project, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MOST_KNOWN", 0)
+    other = a_destination(project)
+    assert store.ordered_among([destination.pk]) == {destination.pk}
+    assert store.ordered_among([destination.pk, other.pk]) == {destination.pk}
 
 
 @transaction.atomic

@@ -34,8 +34,8 @@ class Case:
     latest: float = 0.85  # of the events, when a stroke may begin: traffic should follow the last one
 
 
-PLAIN = Setting()
-EMBEDDED = Setting(database="sqlite", engines=0)
+PLAIN = Setting(destination=SHORT_TIMEOUT)
+EMBEDDED = Setting(database="sqlite", engines=0, destination=SHORT_TIMEOUT)
 BAD_WAY = frozenset({"receiver"})
 LINE = frozenset({"database"})
 

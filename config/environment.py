@@ -3,7 +3,6 @@
 import base64
 import binascii
 import os
-import re
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from apps.accounts.egress import is_host
 from apps.destinations.egress.proxy import parse_proxy
 from apps.destinations.kinds.email.server import MailServer, parse_address, parse_server
 from config import production
@@ -30,7 +30,6 @@ SECRETS = {
     "TRUNKLINE_EGRESS_PROXY",
 }
 
-HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
 type Network = IPv4Network | IPv6Network
 
 
@@ -73,7 +72,7 @@ def _hosts(value: object) -> object:
     if not isinstance(value := _split(value), list):
         return value
     for name in map(str, value):
-        if not HOST.fullmatch(name.lower()):
+        if not is_host(name.lower()):
             raise ValueError(f"{name!r} is no host name; a name stands for itself and for all beneath it")
     return [str(name).lower() for name in value]
 

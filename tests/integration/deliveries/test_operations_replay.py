@@ -57,6 +57,24 @@ def test_only_what_it_subscribes_to(project: Project) -> None:
     assert [row.event_id for row in Delivery.objects.all()] == [wanted.pk]
 
 
+@pytest.mark.parametrize("patience", [0, 60])
+def test_only_what_its_filter_lets_through(project: Project, monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
+    """However far a chunk comes, each is judged once."""
+    monkeypatch.setattr(replaying, "PATIENCE", patience)
+    said = [("user.made", n) for n in (1, 5, 2)] + [("other", 9)] * 3 + [("user.made", n) for n in (7, 3, 8)]
+    events = [an_event(project, type=kind, data=f'{{"n": {n}}}'.encode()) for kind, n in said]
+    fresh = a_destination(project, event_types=["user.*"], filter="event.data.n > 3")
+    operation = asked(project, "replay", destination=fresh.public_id, only_matching=True)
+    chunks = 0
+    while advance(operation.pk):
+        chunks += 1
+    operation.refresh_from_db()
+    assert (operation.state, operation.processed, operation.changed) == ("completed", 9, 3)
+    assert chunks == (6 if patience == 0 else 3)
+    made = Delivery.objects.order_by("event_id").values_list("event_id", flat=True)
+    assert list(made) == [events[n].pk for n in (1, 6, 8)]
+
+
 def test_without_a_worker_it_goes_on_later(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     some(a_destination(project), 1)
     an_event(project, data=b'{"lines": [{"price": 250}]}')

@@ -38,7 +38,12 @@ class ConsumerDataViewSet(ProjectViewSet[Consumer]):
 
     @extend_schema(request=None, responses={202: ErasureSerializer})
     def erase(self, request: Request, pk: str) -> Response:
-        """Erase its events, deliveries, destinations and itself, in the background. When it is 404, all is gone."""
+        """Erase its events, deliveries, destinations and itself, in the background. When it is 404, all is gone.
+
+        Needs `events:write`, `deliveries:write` and `destinations:write` as well.
+        """
+        for scope in ("events:write", "deliveries:write", "destinations:write"):
+            require(principal_of(request), scope)
         operation = consumer_erase(consumer=self.row(), actor=principal_of(request).actor)
         return Response(ErasureSerializer(operation).data, status=status.HTTP_202_ACCEPTED)
 

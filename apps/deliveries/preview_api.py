@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api_auth import principal_of
+from apps.accounts.bearer import require
 from apps.deliveries.preview import preview
 from apps.destinations.models import Destination
 from apps.destinations.routing.filters import LONGEST
@@ -98,6 +99,7 @@ class PreviewViewSet(ProjectViewSet[Destination]):
             return Event(
                 project=project, received_at=moment, **{"time": moment, **sample, "data": encode(sample["data"])}
             )
+        require(principal_of(self.request), "events:read")
         found = events(project).filter(pk=event_id).first()
         if found is None:
             raise Invalid("there is no such event", faults=[Fault("/event_id", "there is no such event", "not_found")])

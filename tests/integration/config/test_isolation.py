@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH consumers/<pk>": {"name": "Acme"},
     "PATCH members/<pk>": {"role": "viewer"},
     "POST operations": {"kind": "discard"},
+    "POST destinations/<pk>/preview": {"event": {"type": "invoice.paid", "data": {}}},
     "POST destinations/<pk>/recover": {"since": "2026-01-01T00:00:00Z"},
 }
 

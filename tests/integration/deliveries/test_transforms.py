@@ -13,7 +13,7 @@ from apps.deliveries.models import Attempt, Delivery
 from apps.destinations.models import Destination
 from apps.destinations.services import destination_change, destination_create
 from apps.events.models import Event
-from tests.integration.cast import ACTOR, NOWHERE, Answer, Caller, a_delivery, a_destination, an_event
+from tests.integration.cast import ACTOR, NOWHERE, Answer, Caller, a_delivery, a_destination, an_event, caller
 from tests.integration.deliveries.engine_room import attempted, make_due, run_until
 from tests.receiver import Received, Receiver
 
@@ -169,3 +169,10 @@ def test_other_projects_are_not_to_be_seen(owner: Caller, stranger: Caller) -> N
     assert answer.faults == [("/event_id", "not_found")]
     there = a_destination(stranger.project)
     assert previewed(owner, f"destinations/{there.public_id}/preview").status == 404
+
+
+def test_an_event_of_the_past_is_for_those_who_may_read_events(project: Project) -> None:
+    event = an_event(project)
+    asked = {"event_id": event.public_id}
+    assert caller(project, ["destinations:write"]).post("destinations/preview", asked).status == 403
+    assert caller(project, ["destinations:write", "events:read"]).post("destinations/preview", asked).status == 200

@@ -39,6 +39,7 @@ def test_the_fields(owner: Caller) -> None:
     assert set(shown) == {
         "id", "type", "source", "subject", "time", "consumer", "ordering_key", "idempotency_key", "schema_version",
         "received_at",
+        "erased_at",
     }  # fmt: skip
     assert (shown["id"], shown["type"], shown["schema_version"]) == (event.public_id, "invoice.paid", 3)
     assert shown["time"].endswith("Z")

@@ -12,9 +12,10 @@ from apps.deliveries.erasure import erase_chunk
 from apps.deliveries.models import ERASURE, Operation, OperationState
 from apps.destinations.models import Consumer
 from apps.destinations.selectors import consumer_named
-from apps.destinations.services import consumer_create
+from apps.destinations.services import consumer_create, consumer_mark
 from apps.kernel.clock import now
 from apps.kernel.contention import retried
+from apps.kernel.errors import NotFound
 from apps.kernel.ids import decode
 
 OPEN = (OperationState.RUNNING, OperationState.PAUSED)
@@ -26,7 +27,9 @@ def consumer_erase(*, consumer: Consumer, actor: Actor) -> Operation:
 
     The operation names the consumer by id only, and so does the audit trail.
     """
-    project_touch(consumer.project)  # two who ask at the same moment follow one another
+    project_touch(consumer.project)  # two who ask at the same moment follow one another, and who deletes it
+    if not consumer_mark(consumer_id=consumer.pk, being_erased=True):
+        raise NotFound("it was deleted")
     found = Operation.objects.filter(
         project=consumer.project_id, kind=ERASURE, state__in=OPEN, parameters__consumer_id=consumer.public_id
     ).first()

@@ -3,7 +3,7 @@
 So, too, one that filters must be asked about which may take long: those who wait for the intake don't wait for them.
 The intake writes one FanOut with the event instead of its deliveries, and so does who replays such an event. Each chunk
 is a transaction that inserts deliveries and moves the cursor past them, so a process may die at any line: either both
-happened or neither.
+happened or neither. Where no worker takes a filter at the moment, the chunk is undone and it is the next one's turn.
 """
 
 from collections.abc import Sequence
@@ -11,28 +11,33 @@ from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
+import structlog
 from django.db import IntegrityError, transaction
 
 from apps.deliveries import store
 from apps.deliveries.inserts import DeliveryRow, deliveries_insert
-from apps.deliveries.models import Delivery, FanOut
+from apps.deliveries.models import BEGINNING, Delivery, FanOut
 from apps.deliveries.states import Edge
 from apps.deliveries.wakeups import announce, announce_any
 from apps.destinations.routing.matching import BlindJudge, Judging, Matched, PatientJudge, Subscription
 from apps.destinations.routing.subject import Subject
 from apps.destinations.routing.telemetry import count_failures
+from apps.destinations.routing.workers import Unavailable
 from apps.destinations.selectors import subscriptions_after
 from apps.events.models import Event
 from apps.events.store import EventRow
 from apps.kernel import bulk
 from apps.kernel.clock import now
 from apps.kernel.contention import retried
-from apps.kernel.ids import new_uuid
+from apps.kernel.ids import encode, new_uuid
+
+log = structlog.get_logger("trunkline.fan_outs")
 
 INLINE = 100  # destinations whose deliveries the intake makes itself
 CHUNK = 1_000  # subscriptions looked at in one transaction
 PATIENCE = 1.0  # seconds that filters are evaluated in one transaction, and the last of them to its end
 SKEW = timedelta(minutes=1)  # between clocks: who was there when the event came must get it, who came just after may
+PASS_OVER = 30.0  # seconds since the last one that could not get on, after which it is tried again at the latest
 COLUMNS = ("event_id", "project_id", "type", "consumer", "received_at", "cursor", "replayed")
 
 
@@ -61,24 +66,70 @@ def expand_next() -> int | None:
     database has refused to make a delivery twice; should it happen at this very moment, the next call does it.
     """
     try:
-        return retried(lambda: _expand(look=False))
+        return _expanded(look=False)
     except IntegrityError:
         pass
     try:
-        return retried(lambda: _expand(look=True))
+        return _expanded(look=True)
     except IntegrityError:
         return 0
 
 
+class _Stuck(Exception):
+    """A chunk could not be done for now; its transaction is undone."""
+
+    def __init__(self, pk: UUID, why: str) -> None:
+        super().__init__(why)
+        self.pk = pk
+
+
+class _Passed:
+    """The last fan-out that could not get on in this process: those after it come first.
+
+    When there are none, or after a while, it is the oldest again. Kept in memory: it is only about whose turn it is.
+    """
+
+    def __init__(self) -> None:
+        self._last, self._at = BEGINNING, 0.0
+
+    def add(self, pk: UUID) -> None:
+        self._last, self._at = pk, monotonic()
+
+    def forget(self) -> None:
+        self._last = BEGINNING
+
+    @property
+    def last(self) -> UUID:
+        return self._last if monotonic() - self._at < PASS_OVER else BEGINNING
+
+
+_passed = _Passed()
+
+
+def _expanded(*, look: bool) -> int | None:
+    try:
+        made = retried(lambda: _expand(_passed.last, look=look))
+    except _Stuck as stuck:
+        _passed.add(stuck.pk)
+        log.warning("fan_out.postponed", event_id=encode("evt", stuck.pk), error=str(stuck))
+        return 0
+    if made is None:
+        _passed.forget()
+    return made
+
+
 @transaction.atomic
-def _expand(*, look: bool) -> int | None:
-    row = FanOut.objects.select_for_update(skip_locked=True).order_by("pk").first()
+def _expand(after: UUID, *, look: bool) -> int | None:
+    row = FanOut.objects.select_for_update(skip_locked=True).filter(pk__gt=after).order_by("pk").first()
     if row is None:
         return None
     found = subscriptions_after(
         row.project_id, row.cursor, consumer=row.consumer, made_by=row.received_at + SKEW, limit=CHUNK
     )
-    wanting, looked_at = _wanting(row, found)
+    try:
+        wanting, looked_at = _wanting(row, found)
+    except Unavailable as trouble:
+        raise _Stuck(row.pk, str(trouble)) from trouble
     made = _deliver(row, wanting, look=look or row.replayed)
     if len(found) < CHUNK and looked_at == len(found):
         row.delete()

@@ -15,6 +15,7 @@ class Consumer(models.Model):
     key = models.CharField(max_length=128)
     name = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(default=now, editable=False)
+    being_erased = models.BooleanField(db_default=False, editable=False, help_text="by an operation that is open")
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["project", "key"], name="consumer_once"),)

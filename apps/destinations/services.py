@@ -53,8 +53,10 @@ def consumer_change(*, consumer: Consumer, name: str, actor: Actor) -> Consumer:
 
 @transaction.atomic
 def consumer_delete(*, consumer: Consumer, actor: Actor) -> None:
-    """Refused while destinations are its own."""
+    """Refused while destinations are its own, and while it is being erased: its row says what is to be."""
     project_touch(consumer.project)
+    if Consumer.objects.filter(pk=consumer.pk, being_erased=True).exists():
+        raise Conflict("it is being erased, and goes with all that is its own", code="being_erased")
     if consumer.destinations.filter(deleted_at=None).exists():
         raise Conflict("delete the consumer's destinations first", code="has_destinations")
     consumer.destinations.update(consumer=None)
@@ -246,6 +248,13 @@ def destination_delete(*, destination: Destination, actor: Actor) -> None:
     destination.sealed_config = seal(b"{}", purpose="config", row=destination.pk)
     destination.save(update_fields=["deleted_at", "sealed_config"])
     _audit(destination, "destination.deleted", actor, {"to": destination.summary})
+
+
+def consumer_mark(*, consumer_id: UUID, being_erased: bool) -> bool:
+    """Say whether an operation that erases it is open. In the caller's transaction; False where it is gone."""
+    rows = Consumer.objects.filter(pk=consumer_id)
+    rows.update(being_erased=being_erased)
+    return rows.exists()
 
 
 def destinations_blank(*, consumer: Consumer, limit: int) -> int:

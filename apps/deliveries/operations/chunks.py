@@ -1,7 +1,8 @@
 """How operations get on: the one that waited longest does one chunk, then it is another's turn.
 
 A chunk is a transaction that holds the operation's row, changes deliveries, and moves the cursor: a process may die at
-any line, and two never do the same chunk. An error that comes twice is the operation's, and ends it.
+any line, and two never do the same chunk. An error that comes twice is the operation's, and ends it; where no worker
+takes a filter at the moment, it is only another one's turn.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from apps.audit.services import SYSTEM, audit_record
 from apps.deliveries.models import ERASURE, Operation, OperationState
 from apps.deliveries.operations.kinds import KINDS, Chunk
 from apps.deliveries.operations.parameters import parse_parameters
+from apps.destinations.routing.workers import Unavailable
 from apps.kernel.clock import now
 from apps.kernel.contention import retried
 from apps.kernel.errors import Problem
@@ -38,6 +40,11 @@ class Broken(Exception):
         super().__init__(str(cause))
         self.pk, self.cause = pk, cause
 
+    @property
+    def is_passing(self) -> bool:
+        """It is nobody's fault, and will go later."""
+        return isinstance(self.cause, Unavailable)
+
 
 def advance_next() -> Advance | None:
     """One chunk of the operation that waited longest, of those nobody is at; None where there is none."""
@@ -56,7 +63,8 @@ def _advanced(which: QuerySet[Operation]) -> Advance | None:
     try:
         return retried(lambda: _chunk(running))
     except Broken as broken:
-        return _fail(broken) if isinstance(broken.cause, Problem) else _once_more(broken.pk)
+        is_clear = broken.is_passing or isinstance(broken.cause, Problem)
+        return _given_up(broken) if is_clear else _once_more(broken.pk)
 
 
 def _once_more(pk: UUID) -> Advance | None:
@@ -64,7 +72,20 @@ def _once_more(pk: UUID) -> Advance | None:
     try:
         return retried(lambda: _chunk(Operation.objects.filter(pk=pk, state=OperationState.RUNNING)))
     except Broken as broken:
+        return _given_up(broken)
+
+
+def _given_up(broken: Broken) -> Advance | None:
+    if not broken.is_passing:
         return _fail(broken)
+    _postpone(broken)
+    return None
+
+
+def _postpone(broken: Broken) -> None:
+    """It goes on where it was, when the others have had their turn."""
+    Operation.objects.filter(pk=broken.pk, state=OperationState.RUNNING).update(updated_at=now())
+    log.warning("operation.postponed", operation_id=encode("opr", broken.pk), error=str(broken))
 
 
 @transaction.atomic

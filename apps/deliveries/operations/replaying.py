@@ -16,6 +16,7 @@ from apps.deliveries.operations.reading import EventSeen
 from apps.deliveries.states import Edge
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination
+from apps.destinations.routing.filters import Filter
 from apps.destinations.routing.matching import PatientJudge, Subscription, matched, subscription
 from apps.destinations.routing.subject import Subject
 from apps.destinations.selectors import candidates
@@ -36,17 +37,22 @@ def replay_to(
     wish = subscription(destination.pk, key, destination.event_types if only_matching else ["*"], destination.filter)
     asked = wish.filter if only_matching else None
     theirs = [one.pk for one in events if wish.wants(one.type, one.consumer)]
-    there, until = held(theirs, operational=destination.operational), monotonic() + PATIENCE
-    if asked is None:
-        return _deliver(destination.project_id, [(pk, destination.pk) for pk in there], now), len(events)
-    pairs: list[Pair] = []
-    for pk in there:
+    there = held(theirs, operational=destination.operational)
+    wanted, judged = _judged(there, asked) if asked else (there, len(there))
+    made = _deliver(destination.project_id, [(pk, destination.pk) for pk in wanted], now)
+    return made, len(events) if judged == len(there) else [one.pk for one in events].index(there[judged])
+
+
+def _judged(event_ids: Sequence[UUID], asked: Filter) -> tuple[list[UUID], int]:
+    """Which of them the filter lets through, and how many it was asked about: one at least, all if time allows."""
+    wanted: list[UUID] = []
+    until = monotonic() + PATIENCE
+    for judged, pk in enumerate(event_ids):
+        if judged and monotonic() > until:
+            return wanted, judged
         if _judge(pk).verdict(asked).holds:
-            pairs.append((pk, destination.pk))
-        if monotonic() > until:
-            break
-    taken = len(events) if not there or pk == there[-1] else 1 + [one.pk for one in events].index(pk)
-    return _deliver(destination.project_id, pairs, now), taken
+            wanted.append(pk)
+    return wanted, len(event_ids)
 
 
 def replay_to_all(project_id: UUID, events: Sequence[EventSeen], *, most: int, now: datetime) -> tuple[int, int]:

@@ -8,16 +8,18 @@ from django.db import transaction
 
 from apps.accounts.models import Project
 from apps.audit.services import Actor, audit_record
-from apps.deliveries.models import Operation, OperationState
+from apps.deliveries.models import ERASURE, Operation, OperationState
 from apps.deliveries.operations.chunks import advance_locked
 from apps.deliveries.operations.kinds import KINDS
 from apps.deliveries.operations.parameters import Parameters, as_stored, parse_parameters
 from apps.deliveries.wakeups import announce_any
 from apps.destinations.models import Destination
 from apps.destinations.selectors import destinations
+from apps.destinations.services import consumer_mark
 from apps.kernel.clock import now
 from apps.kernel.contention import retried
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
+from apps.kernel.ids import decode
 
 MOST_COUNTED = 100_000  # rows; beyond, nobody knows how many there are
 MOST_BEGUN = 10  # chunks that are done at once
@@ -99,6 +101,8 @@ def _move(operation: Operation, state: OperationState, actor: Actor) -> Operatio
     current.state, current.updated_at = state, moment
     current.finished_at = None if state in OPEN else moment
     current.save(update_fields=["state", "updated_at", "finished_at"])
+    if current.kind == ERASURE and state == OperationState.CANCELLED:
+        consumer_mark(consumer_id=decode("con", current.parameters["consumer_id"]), being_erased=False)
     names = {OperationState.PAUSED: "paused", OperationState.RUNNING: "resumed", OperationState.CANCELLED: "cancelled"}
     _audit(current, f"operation.{names[state]}", actor, {"processed": current.processed, "changed": current.changed})
     return current

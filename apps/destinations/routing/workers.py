@@ -36,7 +36,10 @@ class Worker:
 
     def __init__(self) -> None:
         """Raises Unavailable."""
-        self._socket, theirs = socket.socketpair()
+        try:
+            self._socket, theirs = socket.socketpair()
+        except OSError as error:  # too many files are open
+            raise Unavailable(f"no worker could be started: {type(error).__name__}") from error
         try:
             with theirs:
                 self._process = subprocess.Popen(

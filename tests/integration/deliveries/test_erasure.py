@@ -16,13 +16,15 @@ from apps.deliveries import erasure
 from apps.deliveries.engine import eraser
 from apps.deliveries.erasing import consumer_erase
 from apps.deliveries.models import ERASURE, Attempt, Delivery, FanOut, Operation, OperationState, Turn
+from apps.deliveries.operations.services import operation_cancel, operation_pause
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination, Secret
-from apps.destinations.services import consumer_change, consumer_create, destination_delete
+from apps.destinations.services import consumer_change, consumer_create, consumer_delete, destination_delete
 from apps.events.models import Event, IdempotencyKey
 from apps.intake.services import events_accept
 from apps.intake.submission import Submission
 from apps.kernel.clock import now
+from apps.kernel.errors import Conflict, NotFound
 from apps.kernel.ids import new_uuid
 from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, caller
 from tests.integration.staff import superuser
@@ -204,6 +206,44 @@ def test_what_comes_while_it_runs_goes_as_well(project: Project, monkeypatch: py
     erase_all()
     assert not late
     assert places() == {}
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2, 3])
+def test_deleted_meanwhile_it_is_erased_all_the_same(
+    project: Project, owner: Caller, monkeypatch: pytest.MonkeyPatch, chunks: int
+) -> None:
+    """Deleting is refused before the first chunk and between any two, when it has no destinations any more, too."""
+    monkeypatch.setattr(erasure, "EVENTS", 1)
+    consumer = planted(project)
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    for _ in range(chunks):
+        eraser.run_once()
+    assert Event.objects.filter(consumer=KEY).exists()
+    answer = owner.delete(f"consumers/{consumer.public_id}")
+    assert (answer.status, answer.body["code"]) == (409, "being_erased")
+    erase_all()
+    assert places() == {}
+    assert owner.delete(f"consumers/{consumer.public_id}").status == 404
+
+
+def test_deleted_before_it_was_asked_for_it_is_not_found(project: Project) -> None:
+    """By somebody who was faster: the row was read already."""
+    consumer = consumer_create(project=project, key=KEY, actor=ACTOR)
+    consumer_delete(consumer=Consumer.objects.get(pk=consumer.pk), actor=ACTOR)
+    with pytest.raises(NotFound):
+        consumer_erase(consumer=consumer, actor=ACTOR)
+    assert not Operation.objects.exists()
+
+
+def test_called_off_it_may_be_deleted_and_paused_it_may_not(project: Project) -> None:
+    consumer = consumer_create(project=project, key=KEY, actor=ACTOR)
+    operation = consumer_erase(consumer=consumer, actor=ACTOR)
+    operation_pause(operation=operation, actor=ACTOR)
+    with pytest.raises(Conflict, match="being erased"):
+        consumer_delete(consumer=consumer, actor=ACTOR)
+    operation_cancel(operation=operation, actor=ACTOR)
+    consumer_delete(consumer=consumer, actor=ACTOR)
+    assert not Consumer.objects.exists()
 
 
 def test_asked_for_twice_it_is_one_operation(project: Project) -> None:

@@ -1,19 +1,24 @@
 """Filters from door to row: the intake, fan-outs and replays ask them alike, and none makes the other wait."""
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from apps.deliveries.fan_out import expand_next
+from apps.deliveries.fan_out import expand_next, fan_out_again
 from apps.deliveries.models import Delivery, FanOut
 from apps.deliveries.services import event_replay_to_all
 from apps.destinations.models import Destination
 from apps.destinations.routing import telemetry
+from apps.destinations.routing.workers import workers
 from apps.destinations.services import destination_change
 from apps.events.models import Event
 from apps.kernel import ids
 from tests.integration.cast import ACTOR, NOWHERE, Answer, Caller, a_destination
+from tests.integration.deliveries.engine_room import Running, attempted, watched_lines
+from tests.receiver import Receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT_ONCE, BY_WORKER = "event.data.total > 100", "event.data.lines.map(l, l.price).exists(p, p > 100)"
@@ -123,6 +128,62 @@ def test_a_fan_out_stops_for_breath_and_goes_on_where_it_was(owner: Caller, monk
     event = publish(owner, DEAR)
     assert [expand_next() for _ in range(5)] == [1, 1, 1, None, None]
     assert receivers(event) == wanting
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as opened:
+        yield opened
+
+
+@pytest.fixture
+def no_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """None can be started, until this is called."""
+    workers.close()
+    with monkeypatch.context() as patched:
+        patched.setattr("apps.destinations.routing.workers.ROOT", tmp_path / "gone")
+        yield patched.undo
+    workers.close()
+
+
+def stuck_and_free(owner: Caller, url: str = NOWHERE) -> tuple[Event, Event]:
+    """Two events that are left to the engines: the first of them needs a worker, the second does not."""
+    a_destination(owner.project, url, filter=BY_WORKER, event_types=["stuck"])
+    a_destination(owner.project, url, event_types=["free"])
+    stuck, free = publish(owner, DEAR, type="stuck"), publish(owner, DEAR, type="free")
+    Delivery.objects.all().delete()
+    fan_out_again(free)
+    return stuck, free
+
+
+def test_without_a_worker_a_fan_out_waits_and_the_others_get_on(owner: Caller, no_worker: Callable[[], None]) -> None:
+    stuck, free = stuck_and_free(owner)
+    assert [expand_next() for _ in range(4)] == [0, 1, None, 0]
+    assert (len(receivers(stuck)), len(receivers(free))) == (0, 1)
+    no_worker()
+    assert [expand_next() for _ in range(3)] == [None, 1, None]
+    assert len(receivers(stuck)) == 1
+
+
+def test_what_was_passed_over_comes_again_though_there_are_others(
+    owner: Caller, no_worker: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, free = stuck_and_free(owner)
+    assert expand_next() == 0
+    no_worker()
+    monkeypatch.setattr("apps.deliveries.fan_out.PASS_OVER", 0)
+    assert expand_next() == 1
+    assert (len(receivers(stuck)), len(receivers(free))) == (1, 0)
+
+
+def test_without_a_worker_the_engine_lives_on(owner: Caller, receiver: Receiver, no_worker: Callable[[], None]) -> None:
+    stuck_and_free(owner, receiver.url("/hook"))
+    with watched_lines() as lines, Running(expand=0.02):
+        lines.wait_for("fan_out.postponed", 2)
+        attempted(1)(lines)
+        no_worker()
+        attempted(2)(lines)
+    assert not FanOut.objects.exists()
 
 
 def test_a_batch_is_filtered_event_by_event(owner: Caller) -> None:

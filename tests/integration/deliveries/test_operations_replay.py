@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from apps.deliveries.operations import kinds, replaying
 from apps.deliveries.operations.chunks import advance
 from apps.deliveries.states import Edge, State
 from apps.destinations.models import Destination
+from apps.destinations.routing.workers import workers
 from apps.destinations.services import destination_delete
 from apps.events.models import Event
 from apps.kernel import bulk
@@ -53,6 +55,46 @@ def test_only_what_it_subscribes_to(project: Project) -> None:
     fresh = a_destination(project, event_types=["user.*"])
     done(asked(project, "replay", destination=fresh.public_id, only_matching=True))
     assert [row.event_id for row in Delivery.objects.all()] == [wanted.pk]
+
+
+@pytest.mark.parametrize("patience", [0, 60])
+def test_only_what_its_filter_lets_through(project: Project, monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
+    """However far a chunk comes, each is judged once."""
+    monkeypatch.setattr(replaying, "PATIENCE", patience)
+    said = [("user.made", n) for n in (1, 5, 2)] + [("other", 9)] * 3 + [("user.made", n) for n in (7, 3, 8)]
+    events = [an_event(project, type=kind, data=f'{{"n": {n}}}'.encode()) for kind, n in said]
+    fresh = a_destination(project, event_types=["user.*"], filter="event.data.n > 3")
+    operation = asked(project, "replay", destination=fresh.public_id, only_matching=True)
+    chunks = 0
+    while advance(operation.pk):
+        chunks += 1
+    operation.refresh_from_db()
+    assert (operation.state, operation.processed, operation.changed) == ("completed", 9, 3)
+    assert chunks == (6 if patience == 0 else 3)
+    made = Delivery.objects.order_by("event_id").values_list("event_id", flat=True)
+    assert list(made) == [events[n].pk for n in (1, 6, 8)]
+
+
+def test_without_a_worker_it_goes_on_later(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    some(a_destination(project), 1)
+    an_event(project, data=b'{"lines": [{"price": 250}]}')
+    by_worker = "event.data.lines.map(l, l.price).exists(p, p > 100)"
+    fresh = a_destination(project, filter=by_worker)
+    stuck = asked(project, "replay", destination=fresh.public_id, only_matching=True)
+    other = asked(project, "recover")
+    workers.close()
+    with monkeypatch.context() as patched:
+        patched.setattr("apps.destinations.routing.workers.ROOT", tmp_path / "gone")
+        assert operator.run_once() is None
+        turn = operator.run_once()
+        assert turn is not None
+        assert turn.operation.pk == other.pk
+        assert advance(stuck.pk) is None
+    stuck.refresh_from_db()
+    assert (stuck.state, stuck.error, stuck.cursor) == ("running", "", None)
+    assert done(stuck).state == "completed"
+    assert Delivery.objects.filter(destination=fresh).count() == 1
+    workers.close()
 
 
 def test_what_was_delivered_is_delivered_again_and_what_waits_is_left(destination: Destination) -> None:

@@ -1,17 +1,36 @@
 """The plumbing all suites share: which database, query counts. No fixtures of the domain."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.query_counts import counting
 
+# What these show does not depend on the database: where several are at hand, one run of them is enough.
+ANY_DATABASE = (
+    *("acceptance/test_bench.py", "acceptance/test_demo.py", "acceptance/test_hostile_", "acceptance/test_planted_"),
+    *("acceptance/test_cloudevents.py", "acceptance/test_parity.py", "acceptance/test_real_input.py"),
+    *("acceptance/test_retries.py", "acceptance/test_routing.py"),
+    *(f"integration/destinations/{kind}/" for kind in ("chat", "egress", "email", "webhook")),
+    "integration/chaos/",
+)
+TESTS = Path(__file__).parent
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are shared
+settings.load_profile("ours")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`@pytest.mark.database("postgresql")`: this test says something about that database only."""
     from django.db import connection
 
+    if os.environ.get("TRUNKLINE_TEST_ONCE") == "done":
+        done = [item for item in items if str(item.path.relative_to(TESTS)).startswith(ANY_DATABASE)]
+        config.hook.pytest_deselected(items=done)
+        items[:] = [item for item in items if item not in set(done)]
     for item in items:
         marker = item.get_closest_marker("database")
         if marker and connection.vendor not in marker.args:

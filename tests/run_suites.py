@@ -1,7 +1,8 @@
 """`make test`: every suite, on every database that answers, and one summary line each.
 
-unit and architecture run once; integration, migrations and acceptance run on SQLite, on PostgreSQL (with
-Redis) and on MariaDB. Arguments after `--` go to pytest: `make test ARGS="--only sqlite -- -k retry"`.
+unit and architecture run once; integration, migrations and acceptance run on PostgreSQL (with Redis), on SQLite and on
+MariaDB. What does not depend on the database runs on the first of them only (tests/conftest.py). Arguments after `--`
+go to pytest: `make test ARGS="--only sqlite -- -k retry"`.
 """
 
 import argparse
@@ -27,8 +28,8 @@ WORKERS = 2
 NO_TESTS = 5  # pytest's exit code when nothing was selected
 TARGETS = {
     "unit": "unit, architecture",
-    "sqlite": "SQLite",
     "postgres": "PostgreSQL",
+    "sqlite": "SQLite",
     "mariadb": "MariaDB",
 }
 
@@ -68,13 +69,15 @@ def main(arguments: list[str]) -> int:
     asked = _parser().parse_args(arguments)
     lines: list[str] = []
     totals = Totals()
+    once = ""  # whether what does not depend on the database has run
     with tempfile.TemporaryDirectory(prefix="trunkline-tests-") as scratch:
         for target in asked.only or TARGETS:
             with _prepared(target, Path(scratch)) as (suites, missing):
                 for suite in suites:
-                    counted = _run(suite, asked.pytest)
+                    counted = _run(suite, asked.pytest, once)
                     lines.append(f"{suite.title:28} {counted} in {counted.seconds:.1f} s")
                     totals += counted
+                once = "done" if suites and target != "unit" else once
             lines += missing
             if os.environ.get("TRUNKLINE_REQUIRE_SERVICES") == "1":
                 totals += Totals(failed=len(missing))
@@ -137,7 +140,7 @@ def _existing(folders: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"tests/{folder}" for folder in folders if (ROOT / "tests" / folder).is_dir())
 
 
-def _run(suite: Suite, arguments: list[str]) -> Totals:
+def _run(suite: Suite, arguments: list[str], once: str) -> Totals:
     """One pytest process, its output streamed as it comes."""
     print(f"\n=== {suite.title} ===", flush=True)
     workers = [] if ALONE & {Path(folder).name for folder in suite.folders} else ["-n", str(WORKERS)]
@@ -147,7 +150,7 @@ def _run(suite: Suite, arguments: list[str]) -> Totals:
         done = subprocess.run(
             [*command, *suite.folders, *arguments],
             cwd=ROOT,
-            env=clean_environment(**suite.environment),
+            env=clean_environment(**suite.environment, TRUNKLINE_TEST_ONCE=once),
             stdin=subprocess.DEVNULL,
             check=False,
         )

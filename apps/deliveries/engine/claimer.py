@@ -14,7 +14,9 @@ from apps.deliveries import store
 from apps.deliveries.engine.admission import Admission
 from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.parcel import Parcel, pack
+from apps.deliveries.engine.transforming import QUEUE
 from apps.deliveries.store import Claimed
+from apps.destinations.kinds import Target
 from apps.kernel.clock import now
 
 MARGIN = 10.0  # seconds of a lease after an attempt, in which it must be written
@@ -104,14 +106,20 @@ def _hold_to_leases(parcels: Sequence[Parcel], moment: datetime, tick: float, le
     """
     long: dict[float, list[Parcel]] = {}
     for one in parcels:
-        timeout = one.terms.timeout
-        if timeout + 2 * MARGIN > lease:
-            long.setdefault(timeout + 3 * MARGIN, []).append(one)
-        one.send_by = tick + lease - timeout - MARGIN
+        longest = _longest(one)
+        if longest + 2 * MARGIN > lease:
+            long.setdefault(longest + 3 * MARGIN, []).append(one)
+        one.send_by = tick + lease - longest - MARGIN
     for seconds, some in long.items():
         store.lengthen([(one.delivery_id, one.claim) for one in some], lease_until=moment + timedelta(seconds=seconds))
         for one in some:
-            one.send_by = tick + seconds - one.terms.timeout - MARGIN
+            one.send_by = tick + 2 * MARGIN
+
+
+def _longest(parcel: Parcel) -> float:
+    """Seconds that its attempt may take: one with a transformation waits for that first."""
+    target = parcel.target
+    return parcel.terms.timeout + (QUEUE if isinstance(target, Target) and target.transform else 0.0)
 
 
 def _by_destination(rows: Iterable[Claimed]) -> Counter[UUID]:

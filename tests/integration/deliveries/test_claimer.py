@@ -1,6 +1,8 @@
 """What an engine takes: what it asks for, and of that as much as it has room for."""
 
+import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -97,3 +99,31 @@ def test_one_deleted_since_is_not_sent_unsigned(project: Project) -> None:
     fill(destination, 1)
     [parcel] = take(*((one, 5) for one in Destination.objects.all())).parcels
     assert parcel.target == "destination_deleted"
+
+
+TRANSFORM = {"jmespath": "a"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "longest", "lease"),
+    [
+        ({}, 15, 60),
+        ({"transform": TRANSFORM}, 25, 60),
+        ({"policy": {"timeout": 40}}, 40, 60),
+        ({"policy": {"timeout": 40}, "transform": TRANSFORM}, 50, 80),  # lengthened
+        ({"policy": {"timeout": 60}, "transform": TRANSFORM}, 70, 100),
+    ],
+)
+def test_the_longest_attempt_ends_ten_seconds_before_its_lease(
+    project: Project, fields: dict[str, Any], longest: int, lease: int
+) -> None:
+    """Also where it waits ten seconds for its transformation, and the whole timeout for its answer then."""
+    destination = a_destination(project, **fields)
+    fill(destination, 1)
+    before, tick = now(), time.monotonic()
+    [parcel] = take((destination, 1)).parcels
+    after, tock = now(), time.monotonic()
+    until = Delivery.objects.values_list("lease_until", flat=True).get()
+    assert until is not None
+    assert before + timedelta(seconds=lease) <= until <= after + timedelta(seconds=lease)
+    assert tick + lease - longest - 10 <= parcel.send_by <= tock + lease - longest - 10

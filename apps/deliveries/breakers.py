@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import msgspec
 from django.db import transaction
 
 from apps.audit.services import Actor, audit_record
@@ -18,7 +17,7 @@ from apps.deliveries.store.breakers import Trouble
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination, Status
 from apps.destinations.policy import Breaker as Rule
-from apps.destinations.policy import Policy
+from apps.destinations.policy import Policy, stored_policy
 from apps.destinations.services import destination_disable
 from apps.kernel.clock import isoformat
 
@@ -92,7 +91,7 @@ def _notice(kind: str, row: Destination, standing: Standing, **further: Any) -> 
 
 
 def policy_of(row: Destination) -> Policy:
-    return msgspec.convert(row.policy, Policy)
+    return stored_policy(row.policy, "breaker", "disable_after")
 
 
 def breaker_of(destination: Destination) -> Standing:

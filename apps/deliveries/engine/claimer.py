@@ -54,22 +54,24 @@ def run_once(
     asked = _without(asked, known.kept_back(asked, moment))
     admission = Admission(asked, limited=known.limited.intersection(asked), probing=known.to_probe(asked, moment))
     is_gated = bool(admission.limited or admission.probing)
-    with transaction.atomic() if is_gated else nullcontext():
-        if is_gated:
-            admission.open(moment)
-        rows = _claim(admission, moment, moment + lease, limit, bytes_left)
-        kept = list(_fitting(rows, bytes_left, alone=alone))
-        if len(kept) < len(rows):
-            ids = {row.id for row in kept}
-            store.give_back((row.id, row.claim) for row in rows if row.id not in ids)
-        claimed = _by_destination(rows)
-        kept_of = _by_destination(kept) if len(kept) < len(rows) else claimed
-        if is_gated:
-            admission.close(kept_of, moment, probe_until=moment + lease)
-    known.limited -= admission.unlimited
-    again = known.found_limited([pk for pk in admission.asked if pk not in claimed]) if len(rows) < limit else set()
-    parcels = pack(kept, known.type_policies)
-    _hold_to_leases(parcels, moment, tick, lease.total_seconds())
+    rows: list[Claimed] = []
+    with store.given_back_on_fault(rows):
+        with transaction.atomic() if is_gated else nullcontext():
+            if is_gated:
+                admission.open(moment)
+            rows += _claim(admission, moment, moment + lease, limit, bytes_left)
+            kept = list(_fitting(rows, bytes_left, alone=alone))
+            if len(kept) < len(rows):
+                ids = {row.id for row in kept}
+                store.give_back((row.id, row.claim) for row in rows if row.id not in ids)
+            claimed = _by_destination(rows)
+            kept_of = _by_destination(kept) if len(kept) < len(rows) else claimed
+            if is_gated:
+                admission.close(kept_of, moment, probe_until=moment + lease)
+        known.limited -= admission.unlimited
+        again = known.found_limited([pk for pk in admission.asked if pk not in claimed]) if len(rows) < limit else set()
+        parcels = pack(kept, known.type_policies)
+        _hold_to_leases(parcels, moment, tick, lease.total_seconds())
     return Catch(
         parcels,
         claimed,

@@ -17,6 +17,7 @@ ERRORS = (
     "request_failed",
     "secrets_unreadable",
     "unknown_kind",
+    "destination_unreadable",
     "internal_error",
 )
 

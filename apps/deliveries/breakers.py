@@ -6,19 +6,18 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import msgspec
 from django.db import transaction
 
 from apps.audit.services import Actor, audit_record
 from apps.deliveries.models import Breaker
 from apps.deliveries.notices import DISABLED, FAILING, RECOVERED, Notice, notify
-from apps.deliveries.policy.breaker import FRESH, Circuit, Standing, disables, judged, reset
+from apps.deliveries.policy.breaker import FRESH, Circuit, Standing, begun_anew, disables, judged, reset
 from apps.deliveries.store import breakers
 from apps.deliveries.store.breakers import Trouble
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination, Status
 from apps.destinations.policy import Breaker as Rule
-from apps.destinations.policy import Policy
+from apps.destinations.policy import Policy, stored_policy
 from apps.destinations.services import destination_disable
 from apps.kernel.clock import isoformat
 
@@ -41,10 +40,8 @@ def breakers_judge(outcomes: Mapping[UUID, Sequence[bool]], *, now: datetime) ->
         before |= breakers.locked_or_made(missing)
     found = Destination.objects.filter(pk__in=before).in_bulk() if before else {}
     after = {pk: _judged(standing, outcomes[pk], found.get(pk), now) for pk, standing in before.items()}
-    disabled = [row for pk, row in found.items() if _is_given_up(row, after[pk].standing, now)]
-    for row in disabled:
-        destination_give_up(row, reason="failing", standing=after[row.pk].standing)
-        after[row.pk] = after[row.pk]._replace(standing=FRESH)
+    for row in [row for pk, row in found.items() if _is_given_up(row, after[pk].standing, now)]:
+        after[row.pk] = after[row.pk]._replace(standing=_given_up(row, after[row.pk].standing, now))
     breakers.write({pk: trouble.standing for pk, trouble in after.items()})
     notify(list(_changes(before, after, found)))
     return Judgement(after, sum(after[pk].standing.opened > standing.opened for pk, standing in before.items()))
@@ -62,6 +59,14 @@ def _judged(standing: Standing, ended: Sequence[bool], row: Destination | None, 
 def _is_given_up(row: Destination, standing: Standing, now: datetime) -> bool:
     enabled = row.status == Status.ENABLED and row.deleted_at is None
     return enabled and disables(standing, now, policy_of(row).disable_after)
+
+
+def _given_up(row: Destination, standing: Standing, now: datetime) -> Standing:
+    """Unless there was a success that nobody counted."""
+    if standing.failing_since and breakers.succeeded_unheard(row.pk, standing.failing_since):
+        return begun_anew(standing, now)
+    destination_give_up(row, reason="failing", standing=standing)
+    return FRESH
 
 
 def destination_give_up(row: Destination, *, reason: str, standing: Standing = FRESH, **further: Any) -> None:
@@ -92,7 +97,7 @@ def _notice(kind: str, row: Destination, standing: Standing, **further: Any) -> 
 
 
 def policy_of(row: Destination) -> Policy:
-    return msgspec.convert(row.policy, Policy)
+    return stored_policy(row.policy, "breaker", "disable_after")
 
 
 def breaker_of(destination: Destination) -> Standing:

@@ -14,7 +14,9 @@ from apps.deliveries import store
 from apps.deliveries.engine.admission import Admission
 from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.parcel import Parcel, pack
+from apps.deliveries.engine.transforming import QUEUE
 from apps.deliveries.store import Claimed
+from apps.destinations.kinds import Target
 from apps.kernel.clock import now
 
 MARGIN = 10.0  # seconds of a lease after an attempt, in which it must be written
@@ -52,22 +54,24 @@ def run_once(
     asked = _without(asked, known.kept_back(asked, moment))
     admission = Admission(asked, limited=known.limited.intersection(asked), probing=known.to_probe(asked, moment))
     is_gated = bool(admission.limited or admission.probing)
-    with transaction.atomic() if is_gated else nullcontext():
-        if is_gated:
-            admission.open(moment)
-        rows = _claim(admission, moment, moment + lease, limit, bytes_left)
-        kept = list(_fitting(rows, bytes_left, alone=alone))
-        if len(kept) < len(rows):
-            ids = {row.id for row in kept}
-            store.give_back((row.id, row.claim) for row in rows if row.id not in ids)
-        claimed = _by_destination(rows)
-        kept_of = _by_destination(kept) if len(kept) < len(rows) else claimed
-        if is_gated:
-            admission.close(kept_of, moment, probe_until=moment + lease)
-    known.limited -= admission.unlimited
-    again = known.found_limited([pk for pk in admission.asked if pk not in claimed]) if len(rows) < limit else set()
-    parcels = pack(kept, known.type_policies)
-    _hold_to_leases(parcels, moment, tick, lease.total_seconds())
+    rows: list[Claimed] = []
+    with store.given_back_on_fault(rows):
+        with transaction.atomic() if is_gated else nullcontext():
+            if is_gated:
+                admission.open(moment)
+            rows += _claim(admission, moment, moment + lease, limit, bytes_left)
+            kept = list(_fitting(rows, bytes_left, alone=alone))
+            if len(kept) < len(rows):
+                ids = {row.id for row in kept}
+                store.give_back((row.id, row.claim) for row in rows if row.id not in ids)
+            claimed = _by_destination(rows)
+            kept_of = _by_destination(kept) if len(kept) < len(rows) else claimed
+            if is_gated:
+                admission.close(kept_of, moment, probe_until=moment + lease)
+        known.limited -= admission.unlimited
+        again = known.found_limited([pk for pk in admission.asked if pk not in claimed]) if len(rows) < limit else set()
+        parcels = pack(kept, known.type_policies)
+        _hold_to_leases(parcels, moment, tick, lease.total_seconds())
     return Catch(
         parcels,
         claimed,
@@ -104,14 +108,20 @@ def _hold_to_leases(parcels: Sequence[Parcel], moment: datetime, tick: float, le
     """
     long: dict[float, list[Parcel]] = {}
     for one in parcels:
-        timeout = one.terms.timeout
-        if timeout + 2 * MARGIN > lease:
-            long.setdefault(timeout + 3 * MARGIN, []).append(one)
-        one.send_by = tick + lease - timeout - MARGIN
+        longest = _longest(one)
+        if longest + 2 * MARGIN > lease:
+            long.setdefault(longest + 3 * MARGIN, []).append(one)
+        one.send_by = tick + lease - longest - MARGIN
     for seconds, some in long.items():
         store.lengthen([(one.delivery_id, one.claim) for one in some], lease_until=moment + timedelta(seconds=seconds))
         for one in some:
-            one.send_by = tick + seconds - one.terms.timeout - MARGIN
+            one.send_by = tick + 2 * MARGIN
+
+
+def _longest(parcel: Parcel) -> float:
+    """Seconds that its attempt may take: one with a transformation waits for that first."""
+    target = parcel.target
+    return parcel.terms.timeout + (QUEUE if isinstance(target, Target) and target.transform else 0.0)
 
 
 def _by_destination(rows: Iterable[Claimed]) -> Counter[UUID]:

@@ -8,6 +8,9 @@ from math import inf
 from typing import NamedTuple
 from uuid import UUID
 
+import structlog
+from msgspec import MsgspecError
+
 from apps.deliveries.payload import WITH_ATTRIBUTES, message_of
 from apps.deliveries.policy.terms import DEFAULT, Terms, terms_of
 from apps.deliveries.store import Claimed, begun_again
@@ -16,7 +19,10 @@ from apps.destinations.policy import PayloadFormat, Policy
 from apps.destinations.sealing import Unsealable
 from apps.destinations.store import SealedTarget, opened, sealed_targets
 from apps.events.store import attributes_of
+from apps.kernel.errors import Invalid
 from apps.kernel.ids import encode
+
+log = structlog.get_logger("trunkline.engine")
 
 
 class Obstacle(StrEnum):
@@ -26,6 +32,7 @@ class Obstacle(StrEnum):
     EVENT_GONE = "event_gone"
     UNSEALABLE = "secrets_unreadable"
     UNKNOWN_KIND = "unknown_kind"
+    UNREADABLE = "destination_unreadable"
 
 
 @dataclass(slots=True, eq=False)  # not frozen, which doubles what making one costs; never changed all the same
@@ -168,6 +175,9 @@ def _target(destination_id: UUID, sealed: SealedTarget) -> Target | Obstacle:
         return opened(destination_id, sealed)
     except Unsealable:
         return Obstacle.UNSEALABLE
+    except (MsgspecError, Invalid, ValueError, KeyError) as error:  # a newer release wrote it, or somebody by hand
+        log.error("destination.unreadable", destination_id=encode("dst", destination_id), error=type(error).__name__)
+        return Obstacle.UNREADABLE
 
 
 def _parcel(row: Claimed, course: Course, message: Message | None) -> Parcel:

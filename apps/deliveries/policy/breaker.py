@@ -130,6 +130,11 @@ def disables(standing: Standing, now: datetime, after: float | None) -> bool:
     return since is not None and now - since >= timedelta(seconds=DISABLE_AFTER if after is None else after)
 
 
+def begun_anew(standing: Standing, now: datetime) -> Standing:
+    """A success in between came to light: its failing began with the failure of just now."""
+    return replace(standing, failures=1, failing_since=now)
+
+
 def rising(places: int, elapsed: float, ramp: float) -> int:
     """How many deliveries may be held so many seconds into the ramp."""
     return places if elapsed >= ramp else max(1, int(places * max(0.0, elapsed) / ramp))

@@ -4,13 +4,14 @@ Every write compares and sets, or locks first what it compares. PostgreSQL has s
 delivery costs; the others share the portable ones.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import ModuleType
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from apps.deliveries.store import ordered, portable, postgres
 from apps.deliveries.store.edges import (
@@ -39,6 +40,7 @@ __all__ = [
     "discard",
     "due_destinations",
     "give_back",
+    "given_back_on_fault",
     "hasten",
     "join_lines",
     "join_lines_again",
@@ -98,13 +100,37 @@ def claim(
     lines = ordered_among(asked)
     plain = {one: wanted for one, wanted in asked.items() if one not in lines} if lines else asked
     claimed: list[Claimed] = []
-    if plain:
-        claimed = _statements().claim(plain, limit=limit, bytes_left=bytes_left, **how)
-    if lines and (limit := limit - len(claimed)) > 0:
-        bytes_left -= sum(len(one.data or b"") for one in claimed)
-        in_line = {one: wanted for one, wanted in asked.items() if one in lines}
-        claimed += ordered.claim(in_line, limit=limit, bytes_left=bytes_left, **how)
+    with given_back_on_fault(claimed):
+        if plain:
+            claimed += _statements().claim(plain, limit=limit, bytes_left=bytes_left, **how)
+        if lines:
+            bytes_left -= _data_of(claimed)
+        for one in filter(lines.__contains__, asked):  # each in a transaction of its own
+            if len(claimed) >= limit or (claimed and bytes_left <= 0):
+                break
+            rows = ordered.claim({one: asked[one]}, limit=limit - len(claimed), bytes_left=bytes_left, **how)
+            bytes_left -= _data_of(rows)
+            claimed += rows
     return claimed
+
+
+def _data_of(rows: Sequence[Claimed]) -> int:
+    return sum(len(one.data or b"") for one in rows)
+
+
+@contextmanager
+def given_back_on_fault(claimed: list[Claimed]) -> Iterator[None]:
+    """Should the block raise, return what it claimed, where the database can be had: nobody else knows of it.
+
+    Otherwise its lease must end first, and it would count as a death of its engine.
+    """
+    try:
+        yield
+    except Exception:
+        with suppress(DatabaseError, InterfaceError):
+            connection.close_if_unusable_or_obsolete()  # no more than the connection may be broken
+            give_back((row.id, row.claim) for row in claimed)
+        raise
 
 
 def settle(settlements: Sequence[Settlement], *, now: datetime) -> list[bool]:

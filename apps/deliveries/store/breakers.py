@@ -4,19 +4,22 @@ A row from before its destination was last paused, resumed or disabled is void: 
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from django.db.models import F
 
-from apps.deliveries.models import Breaker
+from apps.deliveries.models import Attempt, Breaker
 from apps.deliveries.policy.breaker import Circuit, Standing
+from apps.deliveries.states import Edge
 from apps.destinations.policy import Breaker as Rule
+from apps.kernel.ids import first_id
 
 COLUMNS = ("state", "failures", "failing_since", "opened", "retry_at", "closed_at")
 MOST_KNOWN = 10_000  # rows an engine reads at once
+UNHEARD = timedelta(seconds=30)  # after a row was made all engines have read it, be they slow and their clocks off
 
 
 class Trouble(NamedTuple):
@@ -51,6 +54,15 @@ def locked_or_made(destination_ids: Collection[UUID]) -> dict[UUID, Standing]:
         Breaker.objects.bulk_create([Breaker(pk=pk) for pk in missing], ignore_conflicts=True)
         found |= locked(missing)
     return found
+
+
+def succeeded_unheard(destination_id: UUID, since: datetime) -> bool:
+    """Whether an engine that had not heard of this row yet wrote a success, which it then did not count.
+
+    Of all destinations' attempts those of that half minute are looked at, by their ids.
+    """
+    written = Attempt.objects.filter(pk__gt=first_id(since), pk__lt=first_id(since + UNHEARD))
+    return written.filter(delivery__destination=destination_id, outcome=Edge.SUCCEEDED).exists()
 
 
 def write(changed: Mapping[UUID, Standing]) -> None:

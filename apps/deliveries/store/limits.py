@@ -4,13 +4,12 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-import msgspec
 from django.db.models import Count
 
 from apps.deliveries.models import Delivery, TokenBucket
 from apps.deliveries.states import State
 from apps.destinations.models import Destination
-from apps.destinations.policy import Policy
+from apps.destinations.policy import Policy, stored_policy
 
 LIMITING = ("rate_limit", "max_in_flight")  # fields of a policy; the claim refuses one that has any, unless admitted
 EVER = datetime.fromtimestamp(0, UTC)
@@ -19,7 +18,7 @@ EVER = datetime.fromtimestamp(0, UTC)
 def limited(destination_ids: Collection[UUID]) -> dict[UUID, Policy]:
     """Those of them that are limited, with their policies as they are now."""
     rows = Destination.objects.filter(pk__in=destination_ids, policy__has_any_keys=LIMITING)
-    return {pk: msgspec.convert(policy, Policy) for pk, policy in rows.values_list("pk", "policy")}
+    return {pk: stored_policy(policy, *LIMITING) for pk, policy in rows.values_list("pk", "policy")}
 
 
 def buckets_locked(destination_ids: Collection[UUID], *, now: datetime) -> dict[UUID, datetime]:

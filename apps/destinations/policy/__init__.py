@@ -17,6 +17,7 @@ from apps.destinations.policy.shape import (
     parse_policy,
     policy_schema,
     schemes_of,
+    stored_policy,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "parse_policy",
     "policy_schema",
     "schemes_of",
+    "stored_policy",
 ]

@@ -127,6 +127,11 @@ def parse_policy(value: object, *, pointer: str = "/policy") -> Policy:
     return policy
 
 
+def stored_policy(stored: Mapping[str, Any], *names: str) -> Policy:
+    """Only these fields of a stored one: a newer release may have written others, which are not ours to judge."""
+    return msgspec.convert({name: stored[name] for name in names if name in stored}, Policy)
+
+
 def changed_policy(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What is stored after a change: each field that is given replaces the earlier one, and null takes it out."""
     kept = {name: value for name, value in before.items() if name not in given}

@@ -1,7 +1,7 @@
 """The circuit breaker at work: shared by engines, no attempts burned, probed by one, drained, given up, reset."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +11,20 @@ from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
 from apps.deliveries import store
 from apps.deliveries.breakers import breakers_judge
-from apps.deliveries.engine import claimer
+from apps.deliveries.engine import claimer, settler
+from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
+from apps.deliveries.engine.parcel import pack
 from apps.deliveries.models import Attempt, Breaker, Delivery
 from apps.deliveries.policy.breaker import PROBES
-from apps.deliveries.states import State
+from apps.deliveries.policy.retry import Decision
+from apps.deliveries.states import Edge, State
+from apps.deliveries.store import Claimed
+from apps.destinations.kinds import Outcome
 from apps.destinations.models import Destination, Status
 from apps.destinations.services import destination_change, destination_delete, destination_pause, destination_resume
 from apps.kernel.clock import now
-from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, caller
+from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, an_id, caller
 from tests.integration.deliveries.engine_room import Running, attempted, run_until, watched_lines
 from tests.integration.threads import at_once
 from tests.receiver import Receiver
@@ -246,6 +251,56 @@ def test_it_is_disabled_after_so_long_without_a_success(receiver: Receiver, proj
     assert (notice["type"], notice["data"]["reason"]) == ("destination.disabled", "failing")
     assert AuditEntry.objects.filter(action="destination.disabled", actor_kind="system").count() == 1
     assert Delivery.objects.filter(state=State.READY).count() == 2  # they wait
+
+
+def settle(destination: Destination, edge: Edge, known: Known, at: datetime) -> None:
+    """One attempt that ended like that, written at that moment by an engine that knows this."""
+    row = a_delivery(an_event(destination.project), destination, State.SENDING, lease_until=at + LEASE)
+    [parcel] = pack(
+        [
+            Claimed(
+                *(row.pk, row.claim or row.pk, row.project_id, row.event_id, row.destination_id, 0, 0, at, at),
+                *("invoice.paid", at, b"{}", ""),
+            )
+        ]
+    )
+    settler.run_once([Attempted(parcel, Outcome(status_code=200), Decision(edge), at)], known)
+    Attempt.objects.filter(delivery=row).update(id=an_id(at))
+
+
+@pytest.mark.parametrize("state", ["closed", "open"])
+def test_a_success_that_another_engine_did_not_count_is_one(project: Project, state: str) -> None:
+    """It settled it before it had heard of the first failure."""
+    destination, first = a_destination(project, policy={"disable_after": 3_600}), now() - timedelta(hours=2)
+    Destination.objects.update(status_at=first - timedelta(days=1))
+    unaware, other = informed(), informed()
+    settle(destination, Edge.FAILED, other, first)
+    settle(destination, Edge.SUCCEEDED, unaware, first + timedelta(seconds=0.3))
+    assert row().failures == 1  # nothing was forgotten
+    Breaker.objects.update(failing_since=first, state=state, retry_at=first)
+    before = now()
+    settle(destination, Edge.FAILED, other, before)
+    destination.refresh_from_db()
+    assert destination.status == Status.ENABLED
+    assert (row().state, row().failures) == (state, 1)
+    assert row().failing_since >= before
+    Breaker.objects.update(failing_since=now() - timedelta(seconds=3_601))
+    settle(destination, Edge.FAILED, other, now())
+    destination.refresh_from_db()
+    assert (destination.status, destination.status_reason) == (Status.DISABLED, "failing")
+
+
+def test_a_success_of_another_destination_or_another_time_saves_none(project: Project) -> None:
+    destination, other = (a_destination(project, policy={"disable_after": 3_600}) for _ in range(2))
+    first = now() - timedelta(hours=2)
+    Destination.objects.update(status_at=first - timedelta(days=1))
+    settle(destination, Edge.SUCCEEDED, informed(), first - timedelta(seconds=1))
+    settle(destination, Edge.FAILED, informed(), first)
+    settle(other, Edge.SUCCEEDED, informed(), first + timedelta(seconds=0.3))
+    Breaker.objects.update(failing_since=first)
+    settle(destination, Edge.FAILED, informed(), now())
+    destination.refresh_from_db()
+    assert destination.status == Status.DISABLED
 
 
 def test_who_resumes_it_wants_it_tried_at_once(project: Project) -> None:

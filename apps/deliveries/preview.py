@@ -46,9 +46,9 @@ def preview(
     began = monotonic()
     try:
         matches, filter_error = _matches(event, destination, text)
+        body = _body(event, destination, msgspec.convert(kept, Transform) if kept else None)
     except Unavailable as trouble:
-        raise errors.Unavailable(f"the filter could not be evaluated: {trouble}") from None
-    body = _body(event, destination, msgspec.convert(kept, Transform) if kept else None)
+        raise errors.Unavailable(f"there is no worker to do it now: {trouble}") from None
     taken = round((monotonic() - began) * 1000)
     if isinstance(body, str):
         return Preview(matches, filter_error, error=body, duration_ms=taken)

@@ -9,7 +9,7 @@ from apps.destinations.routing.transforms import transformed
 
 
 def transformed_message(transform: Transform, form: PayloadFormat | None, event: Event, data: bytes) -> Message:
-    """The result as data in the payload format, or as the whole body. Blocks; raises TransformFailed."""
+    """The result as data in the payload format, or as the whole body. Blocks; raises TransformFailed, Unavailable."""
     result = transformed(transform, _facts(event, data))
     if transform.raw:
         return Message(event.id, result, event.traceparent, transform.content_type or JSON, event=event)

@@ -28,6 +28,7 @@ from apps.kernel.ids import encode, new_uuid
 
 BLANKED = ("name", "summary", "filter", "transform", "policy", "event_types", "sealed_config", "deleted_at")
 MOST_OPERATIONAL = 20  # of one consumer, or of none
+MOST_ORDERED_FILTERS = 100  # of a project
 CONFIGURED = ("sealed_config", "summary")  # written only where it is changed: it may be sealed anew at this moment
 CHANGEABLE = ("event_types", "name", "policy", "filter", "transform")
 
@@ -97,6 +98,7 @@ def destination_create(
         _set(destination, routing)
         destination.consumer = _consumer_for(project, consumer, actor)
         _refuse_too_many_operational(destination)
+        _refuse_too_many_filters(destination)
         _configure(destination, clean)
         destination.save(force_insert=True)
         refuse_collision(destination.policy, clean)
@@ -136,6 +138,17 @@ def _refuse_too_many_operational(destination: Destination) -> None:
         )
 
 
+def _refuse_too_many_filters(destination: Destination) -> None:
+    """Those of ordered destinations are evaluated while the event comes in; under the project's lock."""
+    others = Destination.objects.filter(project=destination.project_id, ordering=Ordering.PER_KEY, deleted_at=None)
+    is_one = destination.filter and destination.ordering == Ordering.PER_KEY
+    if is_one and others.exclude(filter="").exclude(pk=destination.pk).count() >= MOST_ORDERED_FILTERS:
+        raise Conflict(
+            f"the project has {MOST_ORDERED_FILTERS} ordered destinations with a filter, the most there can be",
+            code="too_many_filters",
+        )
+
+
 def destination_change(
     *,
     destination: Destination,
@@ -170,6 +183,7 @@ def destination_change(
         if policy is not None or clean is not None:
             refuse_collision(current.policy, clean or config_of(current))
         _set(current, routing)
+        _refuse_too_many_filters(current)
         current.updated_at = now()
         current.save(update_fields=[*CHANGEABLE, "updated_at", *(CONFIGURED if clean is not None else ())])
         changes = {"to": current.summary, "event_types": current.event_types, **_told(routing)}

@@ -20,6 +20,10 @@ UNTRIED = frozenset({Edge.CANCELLED, Edge.INTERRUPTED})
 GIVEN_BACK = Decision(Edge.INTERRUPTED)
 
 
+class Postponed(Exception):
+    """Nothing was sent, for a reason of ours: it is no attempt."""
+
+
 class Attempted(msgspec.Struct, frozen=True):
     """An attempt that was made, with what is to be done about it."""
 
@@ -65,7 +69,10 @@ async def attempt(parcel: Parcel, senders: Mapping[str, Sender]) -> Attempted:
     started_at = now()
     if time.monotonic() > parcel.send_by:
         return Attempted(parcel, Outcome(), GIVEN_BACK, started_at)
-    outcome = await _outcome(parcel, senders)
+    try:
+        outcome = await _outcome(parcel, senders)
+    except Postponed:
+        return Attempted(parcel, Outcome(), GIVEN_BACK, started_at)
     return Attempted(parcel, outcome, _decision(parcel, outcome), started_at)
 
 
@@ -74,7 +81,7 @@ async def _outcome(parcel: Parcel, senders: Mapping[str, Sender]) -> Outcome:
         return Outcome(error=parcel.target, detail="the destination can't be sent to")
     try:
         return await senders[parcel.kind].send(parcel.target, parcel.message)
-    except (CancelledError, KeyboardInterrupt, SystemExit):
+    except (CancelledError, KeyboardInterrupt, SystemExit, Postponed):
         raise
     except BaseException as error:  # also a panic in a library's native code, which is no Exception
         return Outcome(error="internal_error", detail=f"{type(error).__name__} in the sender")

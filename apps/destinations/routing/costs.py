@@ -46,8 +46,8 @@ class Outline:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it takes no longer, whatever the data, than to read these once or a few times."""
-        return self.is_bounded and not self.macros and not self.searches and self.looks <= 20
+        """Whether it does no more than compare places with constants: what that takes does not hang on the data."""
+        return self.is_bounded and not (self.macros or self.searches or self.looks or self.expressions)
 
     def most(self, subject: Subject) -> int:
         """Nanoseconds over this event, at most; UNBOUNDED where that can't be said."""

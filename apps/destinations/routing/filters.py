@@ -105,7 +105,7 @@ def check_filter(text: str, *, pointer: str = "/filter", is_ordered: bool = Fals
         try:
             _compiled(text)
             if is_ordered and not outline(text).is_plain:
-                raise _refused("is too much for an ordered destination, where loops, + and contains are not taken")
+                raise _refused("is too much for an ordered destination, which may only compare with constants")
         except Invalid as problem:
             raise Invalid(problem.detail, faults=[fault.under(pointer) for fault in problem.faults]) from None
     return text

@@ -86,12 +86,14 @@ class InlineJudge:
 
     def verdict(self, one: Filter, *, at_once: bool = False) -> Verdict:
         """With `at_once` it is evaluated whatever it takes: see `check_filter` for what such filters may hold."""
-        if at_once:
-            one.compile()
-            return self._evaluated(one)
-        if one not in self._known:
-            self._known[one] = self._judged(one)
-        return self._known[one]
+        known = self._known.get(one)
+        if known is None or (at_once and known.holds is None):
+            known = self._known[one] = self._whatever_it_takes(one) if at_once else self._judged(one)
+        return known
+
+    def _whatever_it_takes(self, one: Filter) -> Verdict:
+        one.compile()
+        return self._evaluated(one)
 
     def _judged(self, one: Filter) -> Verdict:
         cost = one.outline.most(self._subject) if one.is_compiled else self._left + 1

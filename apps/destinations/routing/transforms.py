@@ -34,6 +34,10 @@ class TransformFailed(Exception):
     """There is no result for this event; the text is for people."""
 
 
+class TransformOverran(TransformFailed):
+    """It took too much, and would again."""
+
+
 def check_transform(value: object, *, pointer: str = "/transform", by: Workers = workers) -> dict[str, Any]:
     """What is stored: plain JSON, empty for none. Raises Invalid with a fault that says where, and Unavailable."""
     if value is None or value == {}:
@@ -58,13 +62,13 @@ def stored_transform(text: str) -> Transform | None:
 
 
 def transformed(transform: Transform, event: Facts, *, by: Workers = workers) -> bytes:
-    """The event's new data, or with `raw` the whole body. Blocks; raises TransformFailed."""
+    """The event's new data, or with `raw` the whole body. Blocks; raises TransformFailed and Unavailable."""
     if len(event.data) > LARGEST:
         raise TransformFailed(f"the data has {len(event.data)} bytes, and at most {LARGEST} are transformed")
     try:
         answer = by.run(Apply(transform, event, LARGEST, CPU))
-    except (Overrun, Unavailable) as trouble:
-        raise TransformFailed(str(trouble)) from None
+    except Overrun as overrun:
+        raise TransformOverran(str(overrun)) from None
     if isinstance(answer, Made):
         return answer.body
     raise TransformFailed(answer.detail if isinstance(answer, Failed) else "no result")

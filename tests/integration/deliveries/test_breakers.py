@@ -283,7 +283,9 @@ def test_a_success_that_another_engine_did_not_count_is_one(project: Project, st
     destination.refresh_from_db()
     assert destination.status == Status.ENABLED
     assert (row().state, row().failures) == (state, 1)
-    assert row().failing_since >= before
+    since = row().failing_since
+    assert since is not None
+    assert since >= before
     Breaker.objects.update(failing_since=now() - timedelta(seconds=3_601))
     settle(destination, Edge.FAILED, other, now())
     destination.refresh_from_db()

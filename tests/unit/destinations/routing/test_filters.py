@@ -2,13 +2,15 @@
 
 import json
 from datetime import UTC, datetime
+from time import process_time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.destinations.routing.filters import LONGEST, Filter, activation_of, check_filter
+from apps.destinations.routing.filters import LONGEST, Filter, activation_of, check_filter, filter_of
+from apps.destinations.routing.matching import InlineJudge
 from apps.destinations.routing.subject import Subject
 from apps.kernel.errors import Invalid
 
@@ -133,3 +135,44 @@ def test_it_says_yes_or_no_of_whatever_comes(data: Any, text: str) -> None:
     except UnicodeEncodeError:
         return
     assert holds(text, event)[0] in {True, False}
+
+
+@pytest.mark.parametrize(
+    "text", ["event.data.a == 1", 'event.type == "a" && event.data.b.c != "x"', 'event.data.a in ["b"]']
+)
+def test_an_ordered_destination_may_compare_with_constants(text: str) -> None:
+    assert check_filter(text, is_ordered=True) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "event.data.a == event.data.b",
+        "event.data.a.all(x, x == 1)",
+        'event.data.a.contains("x")',
+        'event.data.a.matches("^x")',
+        'event.data.a + "x" == "yx"',
+    ],
+)
+def test_an_ordered_destination_may_do_no_more(text: str) -> None:
+    with pytest.raises(Invalid):
+        check_filter(text, is_ordered=True)
+
+
+def test_a_hundred_of_those_over_much_data_take_no_time_to_speak_of() -> None:
+    """They are evaluated where everybody else's events come in."""
+    long = [str(number) for number in range(6_000)]
+    data = json.dumps({"a": long, "b": long}).encode()
+    text = " && ".join([f'event.data.a != "{number}"' for number in range(60)])
+    judge = InlineJudge(Subject("a", datetime(2026, 1, 1, tzinfo=UTC), data))
+    filters = [
+        filter_of(check_filter(f'{text} && event.data.a != "x{number}"', is_ordered=True)) for number in range(100)
+    ]
+    began = process_time()
+    for one in filters:
+        judge.verdict(one, at_once=True)
+    assert process_time() - began < 1.0
+    began = process_time()
+    for one in filters:
+        judge.verdict(one, at_once=True)
+    assert process_time() - began < 0.05

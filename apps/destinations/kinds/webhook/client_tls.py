@@ -5,12 +5,17 @@ import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -23,7 +28,10 @@ from apps.destinations.kinds.webhook.auth import MASK
 from apps.kernel.clock import isoformat, now
 from apps.kernel.errors import Fault
 
-LONGEST = 32 * 1024  # characters of one of them
+LONGEST = {"certificate": 32 * 1024, "private_key": 4096, "ca": 32 * 1024}  # characters
+MOST = {"certificate": 10, "ca": 50}  # certificates in one
+MOST_BITS = 4096  # of an RSA key of the client's, whose primes OpenSSL tests: seconds, and then minutes, beyond
+MOST_PUBLIC_BITS = 8192  # of one in a certificate
 PARTS = ("certificate", "private_key", "ca")
 WHAT = {"certificate": "a certificate", "private_key": "a private key", "ca": "certificates"}
 
@@ -128,8 +136,8 @@ def _read(name: str, text: object, faults: list[Fault]) -> Any:
         faults.append(Fault(f"/tls/{name}", "is the mask that stands for a hidden value", "masked"))
         return None
     try:
-        if not isinstance(text, str) or len(text) > LONGEST:
-            raise _Unfit(f"must be a string of at most {LONGEST} characters")
+        if not isinstance(text, str) or len(text) > LONGEST[name]:
+            raise _Unfit(f"must be a string of at most {LONGEST[name]:,} characters")
         return READERS[name](text.encode("utf-8", "replace"))
     except _Unfit as error:
         faults.append(Fault(f"/tls/{name}", str(error)))
@@ -138,16 +146,38 @@ def _read(name: str, text: object, faults: list[Fault]) -> Any:
     return None
 
 
-def _certificates(pem: bytes) -> Sequence[x509.Certificate]:
+def _certificates(pem: bytes, most: int) -> Sequence[x509.Certificate]:
     if b"PRIVATE KEY" in pem:
         raise _Unfit("holds a private key: send that as private_key")
-    return x509.load_pem_x509_certificates(pem)
+    if pem.count(b"-----BEGIN") > most:
+        raise _Unfit(f"must be at most {most} certificates")
+    read = x509.load_pem_x509_certificates(pem)
+    for one in read:
+        key = one.public_key()
+        if isinstance(key, RSAPublicKey) and key.key_size > MOST_PUBLIC_BITS:
+            raise _Unfit(f"has an RSA key of more than {MOST_PUBLIC_BITS} bits")
+    return read
 
 
 def _key(pem: bytes) -> Any:
+    """OpenSSL tests an RSA key's primes for as long as their size demands, so that size is looked at first."""
     if re.search(rb"ENCRYPTED", pem):
         raise _Unfit("is encrypted: send it without a passphrase, it is stored encrypted anyhow")
+    key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
+    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey):
+        raise _Unfit("must be an RSA, ECDSA or EdDSA key")
+    if not isinstance(key, RSAPrivateKey):
+        return key
+    if key.key_size > MOST_BITS or _is_lopsided(key.private_numbers()):
+        raise _Unfit(f"must be an RSA key of at most {MOST_BITS} bits, of two primes of half as many")
     return load_pem_private_key(pem, password=None)
+
+
+def _is_lopsided(numbers: RSAPrivateNumbers) -> bool:
+    """A key of few bits may still claim to be made of huge primes."""
+    halves = (numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
+    wholes = (numbers.d, numbers.public_numbers.e)
+    return max(halves).bit_length() > MOST_BITS // 2 or max(wholes).bit_length() > MOST_BITS
 
 
 def _public(key: Any) -> bytes:
@@ -165,9 +195,9 @@ def _write_key(key: Any) -> str:
 
 
 READERS: Mapping[str, Callable[[bytes], Any]] = {
-    "certificate": _certificates,
+    "certificate": partial(_certificates, most=MOST["certificate"]),
     "private_key": _key,
-    "ca": _certificates,
+    "ca": partial(_certificates, most=MOST["ca"]),
 }
 WRITERS: Mapping[str, Callable[[Any], str]] = {
     "certificate": _write_certificates,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -15,14 +15,16 @@ from apps.deliveries.models import Delivery, Operation
 from apps.deliveries.operations.services import operation_create, refuse_other_consumer
 from apps.deliveries.states import FINAL, Edge, State
 from apps.deliveries.wakeups import announce
+from apps.destinations.kinds import kind_named
 from apps.destinations.models import Destination
 from apps.destinations.selectors import wanting
 from apps.events.models import Event
 from apps.events.store import EventRow, events_insert
 from apps.kernel.clock import isoformat, now
 from apps.kernel.errors import Conflict, NotFound
-from apps.kernel.ids import new_uuid
+from apps.kernel.ids import first_id, new_uuid
 
+BETWEEN_LETTERS = timedelta(minutes=1)
 TEST_TYPE = "trunkline.test"
 
 
@@ -157,10 +159,21 @@ def _audit(delivery: Delivery, action: str, actor: Actor) -> None:
     audit_record(actor=actor, action=action, target=delivery.public_id, project_id=delivery.project_id)
 
 
+def _refuse_haste(destination: Destination, moment: datetime) -> None:
+    """Letters go to whomever the destination names."""
+    lately = Delivery.objects.filter(destination=destination, pk__gte=first_id(moment - BETWEEN_LETTERS))
+    if not kind_named(destination.kind).takes_events and lately.exists():
+        raise Conflict("it was sent something within the last minute", code="too_soon")
+
+
 @transaction.atomic
 def destination_test(*, destination: Destination, actor: Actor) -> Delivery:
-    """Send the destination a test event, whatever it subscribes to; returns the delivery to watch."""
+    """Send the destination a test event, whatever it subscribes to; returns the delivery to watch.
+
+    A Conflict where it is a letter, and there was another within the minute.
+    """
     moment = now()
+    _refuse_haste(destination, moment)
     data = {"message": "This is a test event from Trunkline.", "destination": destination.public_id}
     event = EventRow(
         id=new_uuid(),

@@ -87,6 +87,7 @@ def destination_create(
     """
     kept = changed_policy({}, policy or {})
     _refuse_unfit(kind_named(kind), operational=operational, has_secret=secret is not None)
+    _refuse_routing(operational, filter=filter, transform=transform)
     _refuse_poison(kept, ordering)
     routing = _routing(ordering, filter=filter or "", transform=transform or {})
     clean = kind_named(kind).clean(config, _egress_of(project))  # may ask the DNS: before the transaction
@@ -120,6 +121,13 @@ def _refuse_unfit(kind: Kind, *, operational: bool, has_secret: bool) -> None:
         raise Invalid("there can be no such destination here", faults=faults)
 
 
+def _refuse_routing(operational: bool, **given: object) -> None:
+    """What Trunkline says is in its own words, also because it may be said in the operator's name."""
+    if operational and (names := [name for name, value in given.items() if value]):
+        faults = [Fault(f"/{name}", "is for destinations of events only", "operational") for name in names]
+        raise Invalid("operational events are neither filtered nor transformed", faults=faults)
+
+
 def _refuse_too_many(project: Project) -> None:
     """Under the project's lock, so that two at the same moment can't both be the last one."""
     limit = quotas_of(project).destinations
@@ -129,9 +137,18 @@ def _refuse_too_many(project: Project) -> None:
 
 
 def _refuse_too_many_operational(destination: Destination) -> None:
-    """Each of them multiplies every notice; under the project's lock."""
-    others = Destination.objects.filter(operational=True, project=destination.project, consumer=destination.consumer)
-    if destination.operational and others.filter(deleted_at=None).count() >= MOST_OPERATIONAL:
+    """Each of them multiplies every notice, and letters go to anybody; under the project's lock."""
+    theirs = Destination.objects.filter(operational=True, project=destination.project, deleted_at=None)
+    others = theirs.filter(consumer=destination.consumer)
+    if (
+        not kind_named(destination.kind).takes_events
+        and theirs.filter(kind=destination.kind).count() >= MOST_OPERATIONAL
+    ):
+        raise Conflict(
+            f"the project has {MOST_OPERATIONAL} destinations of the kind {destination.kind} already",
+            code="too_many_operational",
+        )
+    if destination.operational and others.count() >= MOST_OPERATIONAL:
         raise Conflict(
             f"there are {MOST_OPERATIONAL} operational destinations of this consumer, or of none, already",
             code="too_many_operational",
@@ -164,6 +181,7 @@ def destination_change(
 
     Raises NotFound where it was deleted meanwhile.
     """
+    _refuse_routing(destination.operational, filter=filter, transform=transform)
     routing = _routing(destination.ordering, filter=filter, transform=transform)
     clean = _changed(destination, config) if config else None  # may ask the DNS: before the transaction
     with transaction.atomic():

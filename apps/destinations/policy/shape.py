@@ -17,6 +17,7 @@ DAY = 86_400
 Seconds = Annotated[float, Meta(ge=0, le=30 * DAY)]
 Positive = Annotated[int, Meta(ge=1, le=1_000_000)]
 WHERE = compile(r" - at `\$(.*)`$")  # how msgspec ends what it says
+HEADER_PREFIX = r"^[a-z][a-z0-9-]{0,30}-$(?!\n)"  # "$" alone lets a line break pass in Python; JSON Schema has no \Z
 
 
 class _Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -93,7 +94,7 @@ class Signing(_Shape, frozen=True):
     """By which schemes, and under which headers: `webhook-id` and so on, or with the prefix of an earlier provider."""
 
     schemes: Annotated[tuple[Scheme, ...], Meta(min_length=1, max_length=2)] = (Scheme.HMAC,)
-    header_prefix: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}-$")] = "webhook-"
+    header_prefix: Annotated[str, Meta(pattern=HEADER_PREFIX)] = "webhook-"
 
 
 class Policy(_Shape, frozen=True):

@@ -184,3 +184,14 @@ def test_the_list_says_and_filters(root: Person, project: Project) -> None:
     ops, other = a_destination(project, operational=True), a_destination(project)
     assert root.rows("destinations_destination_changelist", operational__exact="1") == [ops]
     assert root.rows("destinations_destination_changelist", operational__exact="0") == [other]
+
+
+@pytest.mark.parametrize("given", [{"filter": "event.data.a == 1"}, {"transform": {"jmespath": "a"}}])
+def test_what_trunkline_says_is_neither_filtered_nor_transformed(owner: Caller, given: dict[str, object]) -> None:
+    answer = owner.post("destinations", {"url": NOWHERE, "operational": True, **given})
+    assert (answer.status, answer.faults) == (422, [(f"/{next(iter(given))}", "operational")])
+
+
+def test_a_chat_is_written_to_over_https(owner: Caller) -> None:
+    answer = owner.post("destinations", {"kind": "chat", "url": "http://hooks.slack.com/services/x"})
+    assert ("/url", "https_required") in answer.faults

@@ -9,10 +9,11 @@ from standardwebhooks import Webhook
 
 from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
-from apps.destinations.kinds import Message, Target
+from apps.destinations.kinds import Message, SigningKey, Target
 from apps.destinations.kinds.webhook.request import head_of
 from apps.destinations.kinds.webhook.route import Route
 from apps.destinations.models import Destination, Secret
+from apps.destinations.policy.shape import Policy, Signing
 from apps.destinations.sealing import Unsealable
 from apps.destinations.store import opened, sealed_targets
 from apps.kernel.ids import decode
@@ -218,7 +219,14 @@ def test_neither_later(owner: Caller) -> None:
     assert (answer.status, answer.faults) == (422, [("/policy/signing/header_prefix", "duplicate")])
 
 
-@pytest.mark.parametrize("prefix", ["", "Svix-", "svix", "svix -", "s\r\nx-", "-"])
+@pytest.mark.parametrize("prefix", ["", "Svix-", "svix", "svix -", "s\r\nx-", "-", "svix-\n"])
 def test_what_is_no_prefix(owner: Caller, prefix: str) -> None:
     answer = owner.post("destinations", {"url": NOWHERE, "policy": {"signing": {"header_prefix": prefix}}})
     assert (answer.status, answer.faults) == (422, [("/policy/signing/header_prefix", "invalid")])
+
+
+@pytest.mark.parametrize("prefix", ["svix-\n", "x: y\r\nsvix-", "svix-\r\n\r\n"])
+def test_a_stored_prefix_is_judged_again(prefix: str) -> None:
+    policy = Policy(signing=Signing(header_prefix=prefix))
+    with pytest.raises(ValueError, match="prefix"):
+        head_of(ROUTE, Target("dst_1", {}, (SigningKey("v1", bytes(24)),), policy=policy), MESSAGE)

@@ -1,6 +1,7 @@
 """A chat destination's settings: the `url` of an incoming webhook, which is a secret, and an optional `style`."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,10 +48,21 @@ def _clean_url(url: object, policy: EgressPolicy, faults: list[Fault]) -> str:
         faults.append(Fault("/url", "is the mask that stands for the hidden URL: send the URL itself", "masked"))
         return ""
     try:
-        return vet_url(url, policy)
+        vetted = vet_url(url, policy)
     except Invalid as problem:
         faults.extend(problem.faults)
         return ""
+    if not (vetted.startswith("https://") or _is_inside(vetted, policy)):
+        faults.append(Fault("/url", "must be https: who reads the URL may write to the channel", "https_required"))
+    return vetted
+
+
+def _is_inside(url: str, policy: EgressPolicy) -> bool:
+    """An address in a network that the operator opened."""
+    try:
+        return policy.allows(ip_address(urlsplit(url).hostname or ""))
+    except ValueError:
+        return False
 
 
 def masked(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,9 +37,11 @@ def failure_of(error: Exception, seconds: float) -> dict[str, Any]:
             return failed(TIMEOUT, f"the mail server did not take it within {seconds:g} s")
         case smtplib.SMTPRecipientsRefused(recipients=recipients):
             return failed(DEFERRED if _is_deferred(recipients) else REFUSED, _said(recipients))
+        case smtplib.SMTPAuthenticationError() | smtplib.SMTPConnectError() | smtplib.SMTPHeloError():
+            code = error.smtp_code  # what it says beside it is for the operator
+            return failed(_sort(code), f"the mail server refused us: {code}")
         case smtplib.SMTPResponseException(smtp_code=code, smtp_error=said) if code > 0:
-            text = said if isinstance(said, bytes) else str(said).encode()
-            return failed(_sort(code), _spoken(code, text))
+            return failed(_sort(code), _spoken(code, said if isinstance(said, bytes) else str(said).encode()))
         case smtplib.SMTPServerDisconnected():
             return failed(CONNECT_FAILED, "the mail server hung up")
         case smtplib.SMTPNotSupportedError():

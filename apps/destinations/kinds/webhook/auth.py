@@ -63,6 +63,9 @@ class OAuth2(msgspec.Struct, frozen=True):
     audience: str = ""
     style: Literal["basic", "post"] = "basic"
 
+    def __repr__(self) -> str:
+        return f"OAuth2({self.token_url!r}, {self.client_id!r})"
+
     def form(self) -> dict[str, str]:
         """What is posted to `token_url`."""
         own = {"client_id": self.client_id, "client_secret": self.client_secret} if self.style == "post" else {}

@@ -1,12 +1,15 @@
 """The head of one request: what its route has ready, and the headers of Standard Webhooks for this message."""
 
+import re
 import time
 
 from apps.destinations.kinds.base import Message, Target
 from apps.destinations.kinds.webhook.route import Route
 from apps.destinations.kinds.webhook.signing import sign
+from apps.destinations.policy.shape import HEADER_PREFIX
 
-HEADER_PREFIX = "webhook-"
+STANDARD = "webhook-"
+PREFIX = re.compile(HEADER_PREFIX)
 
 
 def head_of(route: Route, target: Target, message: Message) -> bytes:
@@ -15,7 +18,9 @@ def head_of(route: Route, target: Target, message: Message) -> bytes:
         raise ValueError("a header with control characters")
     timestamp = int(time.time())
     signature = sign(target.secrets, message.id, timestamp, message.body)
-    prefix = signing.header_prefix if (signing := target.policy.signing) else HEADER_PREFIX
+    prefix = signing.header_prefix if (signing := target.policy.signing) else STANDARD
+    if prefix is not STANDARD and not PREFIX.match(prefix):  # refused when saved, and again here
+        raise ValueError("a header prefix that can't be sent")
     trace = f"traceparent: {message.traceparent}\r\n" if message.traceparent else ""
     more = "".join([f"{name}: {value}\r\n" for name, value in message.headers]) if message.headers else ""
     own = (

@@ -96,7 +96,7 @@ class Routes:
         host, port = url.host_str, url.port_or_known_default
         if url.scheme not in {"http", "https"} or not host or not port:
             raise ValueError("not an http URL")
-        via = (Via(parse_proxy(proxy)) if proxy else via) or self._operators.via(host)
+        via = self._operators.via(host) or (Via(parse_proxy(proxy)) if proxy else via)  # the operator's way out counts
         return Route(
             origin=f"{url.scheme}://{host}:{port}{_distinction(tls, via, kept)}",
             host=host,

@@ -73,7 +73,11 @@ async def test_with_a_login(server: MailServer) -> None:
     assert (await sent(address(server, user="me", password="right"))).status_code == 250
     assert server.letters[0].login == ("me", "right")
     refused = await sent(address(server, user="me", password="wrong"))
-    assert (refused.status_code, refused.error, refused.detail) == (None, "smtp_refused", "535 no")
+    assert (refused.status_code, refused.error, refused.detail) == (
+        None,
+        "smtp_refused",
+        "the mail server refused us: 535",
+    )
 
 
 @pytest.mark.parametrize(

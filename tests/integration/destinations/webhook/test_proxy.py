@@ -244,3 +244,14 @@ async def test_another_address_of_the_proxy_is_tried(sender: WebhookSender, secu
     async with forward_proxy() as proxy:
         names.answers["proxy.example"] = ["127.0.0.2", "127.0.0.1"]
         assert (await sent(sender, secure, proxy.url("proxy.example"))).status_code == 200
+
+
+async def test_a_destination_s_own_proxy_leads_not_around_the_operator_s(names: Names) -> None:
+    names.answers |= {"proxy.internal": ["127.0.0.1"], "hook.example": ["203.0.114.7"], "own.example": ["127.0.0.1"]}
+    async with (
+        endpoint(http(200)) as proxy,
+        endpoint(http(500)) as own,
+        behind(f"http://proxy.internal:{proxy.port}", names=names) as sender,
+    ):
+        outcome = await sender.send(target("http://hook.example/x", proxy=f"http://own.example:{own.port}"), MESSAGE)
+    assert outcome.status_code == 200

@@ -15,7 +15,7 @@ import pytest
 
 from apps.destinations.routing.jobs import Facts, Transform
 from apps.destinations.routing.transforms import LARGEST, TransformFailed, check_transform, transformed
-from apps.destinations.routing.workers import ROOT, Worker, Workers
+from apps.destinations.routing.workers import ROOT, Unavailable, Worker, Workers
 from apps.kernel.errors import Invalid
 
 DATA = {"items": [{"p": 1}, {"p": 2}], "name": 'Ann "A" <b>', "big": 12345678901234567890123, "l": [1, 2, 3]}
@@ -194,7 +194,7 @@ def test_one_that_was_killed_is_replaced() -> None:
     assert worker
     one._idle.put(worker)
     os.kill(worker.pid, signal.SIGTERM)
-    with pytest.raises(TransformFailed, match="was ended"):
+    with pytest.raises(Unavailable, match="was ended"):
         made(one, jmespath="name")
     assert made(one, jmespath="name") == DATA["name"]
     one.close()

@@ -86,7 +86,7 @@ async def test_with_a_login(server: MailServer) -> None:
         ("defer", "smtp_deferred", f"{TO}: 451 4.7.1 come back later"),
         ("refuse", "smtp_refused", f"{TO}: 550 5.1.1 no such mailbox"),
         ("reject-data", "smtp_refused", "554 5.7.1 spam"),
-        ("full", "smtp_deferred", "421 too busy"),
+        ("full", "smtp_deferred", "the mail server refused us: 421"),
         ("drop", "connect_failed", "the mail server hung up"),
         ("drop-data", "connect_failed", "the mail server hung up"),
         ("garbage", "protocol_error", ""),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiRequest, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,12 +31,12 @@ class TypePolicyViewSet(ProjectViewSet[EventType]):
     def rows(self) -> Any:
         return event_types(principal_of(self.request).project)
 
-    @extend_schema(responses=SCHEMA)
+    @extend_schema(responses=OpenApiResponse(SCHEMA))
     def retrieve(self, request: Request, pk: str) -> Response:
         """Its policy; empty where it has none."""
         return Response(type_policy(self.row()))
 
-    @extend_schema(request=SCHEMA, responses=SCHEMA)
+    @extend_schema(request=OpenApiRequest(SCHEMA), responses=OpenApiResponse(SCHEMA))
     def update(self, request: Request, pk: str) -> Response:
         """Put the whole policy: `retry` and `timeout`, and nothing else."""
         given: Any = request.data  # an object: the parser takes nothing else

@@ -8,8 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api_auth import principal_of
+from apps.accounts.bearer import require
 from apps.deliveries.filters import OperationFilter
-from apps.deliveries.models import Operation, OperationState
+from apps.deliveries.models import ERASURE, Operation, OperationState
 from apps.deliveries.operations import selectors, services
 from apps.deliveries.operations.parameters import parameters_schema
 from apps.kernel.serializers import PublicIdField
@@ -66,20 +67,27 @@ class OperationViewSet(ProjectViewSet[Operation]):
             headers={"Location": f"{request.path}/{operation.public_id}"},
         )
 
+    def _movable(self) -> Operation:
+        """An erasure is not for those who may only send again."""
+        operation = self.row()
+        if operation.kind == ERASURE:
+            require(principal_of(self.request), "consumers:write")
+        return operation
+
     @extend_schema(request=None, responses=OperationSerializer)
     def pause(self, request: Request, pk: str) -> Response:
         """Let it rest after the chunk that is being done."""
-        paused = services.operation_pause(operation=self.row(), actor=principal_of(request).actor)
+        paused = services.operation_pause(operation=self._movable(), actor=principal_of(request).actor)
         return Response(OperationSerializer(paused).data)
 
     @extend_schema(request=None, responses=OperationSerializer)
     def resume(self, request: Request, pk: str) -> Response:
         """Let it go on where it was paused."""
-        resumed = services.operation_resume(operation=self.row(), actor=principal_of(request).actor)
+        resumed = services.operation_resume(operation=self._movable(), actor=principal_of(request).actor)
         return Response(OperationSerializer(resumed).data)
 
     @extend_schema(request=None, responses=OperationSerializer)
     def cancel(self, request: Request, pk: str) -> Response:
         """Let it go no further; what is done stays done."""
-        cancelled = services.operation_cancel(operation=self.row(), actor=principal_of(request).actor)
+        cancelled = services.operation_cancel(operation=self._movable(), actor=principal_of(request).actor)
         return Response(OperationSerializer(cancelled).data)

@@ -8,6 +8,7 @@ happened or neither. Where no worker takes a filter at the moment, the chunk is 
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from uuid import UUID
 
@@ -135,6 +136,8 @@ def _expand(after: UUID, *, look: bool) -> int | None:
         row.delete()
     else:
         FanOut.objects.filter(pk=row.pk).update(cursor=found[looked_at - 1].destination_id)
+    if looked_at < len(found):  # its filters take long: the others come first
+        transaction.on_commit(partial(_passed.add, row.pk))
     return made
 
 

@@ -102,7 +102,12 @@ class Worker:
             return Unavailable("a worker closed its socket")
         if code == -signal.SIGPROF:
             return Overrun(f"took more than {round(job.cpu * 1000)} ms")
-        if code in {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}:  # by somebody who ends everything
+        if code in {
+            -signal.SIGTERM,
+            -signal.SIGINT,
+            -signal.SIGHUP,
+            -signal.SIGKILL,
+        }:  # by somebody else, for all we know
             return Unavailable("a worker was ended")
         return Overrun("needed too much memory")
 

@@ -126,7 +126,7 @@ def test_a_fan_out_stops_for_breath_and_goes_on_where_it_was(owner: Caller, monk
     monkeypatch.setattr("apps.deliveries.fan_out.PATIENCE", 0)
     wanting = {a_destination(owner.project, filter=BY_WORKER).pk for _ in range(3)}
     event = publish(owner, DEAR)
-    assert [expand_next() for _ in range(5)] == [1, 1, 1, None, None]
+    assert [expand_next() for _ in range(6)] == [1, None, 1, None, 1, None]  # after each, the others have their turn
     assert receivers(event) == wanting
 
 
@@ -174,6 +174,23 @@ def test_what_was_passed_over_comes_again_though_there_are_others(
     monkeypatch.setattr("apps.deliveries.fan_out.PASS_OVER", 0)
     assert expand_next() == 1
     assert (len(receivers(stuck)), len(receivers(free))) == (1, 0)
+
+
+def test_one_whose_filters_take_long_lets_the_others_go_first(owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_destination(owner.project, event_types=["free"])
+    for _ in range(3):
+        a_destination(owner.project, filter=BY_WORKER, event_types=["slow"])
+    slow, free = publish(owner, DEAR, type="slow"), publish(owner, DEAR, type="free")
+    Delivery.objects.all().delete()
+    fan_out_again(free)
+    monkeypatch.setattr("apps.deliveries.fan_out.PATIENCE", -1.0)  # one destination a chunk
+    expand_next()
+    assert (len(receivers(slow)), len(receivers(free))) == (0, 0)
+    expand_next()
+    assert (len(receivers(slow)), len(receivers(free))) == (0, 1)
+    while FanOut.objects.exists():
+        expand_next()
+    assert len(receivers(slow)) == 3
 
 
 def test_without_a_worker_the_engine_lives_on(owner: Caller, receiver: Receiver, no_worker: Callable[[], None]) -> None:

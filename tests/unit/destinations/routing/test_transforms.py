@@ -187,13 +187,14 @@ def test_a_bomb_does_not_hold_up_another_worker(two: Workers) -> None:
     assert failures == ["took more than 250 ms"]
 
 
-def test_one_that_was_killed_is_replaced() -> None:
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_one_that_was_killed_is_replaced_and_the_job_not_blamed(by: signal.Signals) -> None:
     one = Workers(1)
     assert made(one, jmespath="name") == DATA["name"]
     worker = one._idle.get()
     assert worker
     one._idle.put(worker)
-    os.kill(worker.pid, signal.SIGTERM)
+    os.kill(worker.pid, by)
     with pytest.raises(Unavailable, match="was ended"):
         made(one, jmespath="name")
     assert made(one, jmespath="name") == DATA["name"]

@@ -16,8 +16,10 @@ ANY_DATABASE = (
     *("acceptance/test_cloudevents.py", "acceptance/test_parity.py", "acceptance/test_real_input.py"),
     *("acceptance/test_retries.py", "acceptance/test_routing.py"),
     *(f"integration/destinations/{kind}/" for kind in ("chat", "egress", "email", "webhook")),
-    "integration/chaos/",
+    *("integration/chaos/", "integration/ops/", "integration/audit/"),
+    *("acceptance/test_first_minutes.py", "acceptance/test_quotas.py", "acceptance/test_profile.py"),
 )
+PAGES = "_admin"  # in a file's name: the admin's pages, which read through Django alone
 TESTS = Path(__file__).parent
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are shared
 settings.load_profile("ours")
@@ -28,13 +30,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     from django.db import connection
 
     if os.environ.get("TRUNKLINE_TEST_ONCE") == "done":
-        done = [item for item in items if str(item.path.relative_to(TESTS)).startswith(ANY_DATABASE)]
+        done = [item for item in items if _is_of_any(item.path)]
         config.hook.pytest_deselected(items=done)
         items[:] = [item for item in items if item not in set(done)]
     for item in items:
         marker = item.get_closest_marker("database")
         if marker and connection.vendor not in marker.args:
             item.add_marker(pytest.mark.skip(reason=f"for {', '.join(marker.args)} only"))
+
+
+def _is_of_any(path: Path) -> bool:
+    return PAGES in path.stem or str(path.relative_to(TESTS)).startswith(ANY_DATABASE)
 
 
 @pytest.fixture(scope="session")

@@ -176,7 +176,6 @@ CASES: dict[str, Case] = {
 
 # By case, how often it strikes in the short form.
 SHORT: Mapping[str, int] = {
-    "kill-all": 2,
     "kill-all-sqlite": 2,
     "frozen-engine": 1,
     "postgresql-cut": 3,

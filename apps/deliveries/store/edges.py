@@ -100,7 +100,7 @@ def replay(deliveries: QuerySet[Delivery], *, now: datetime) -> int:
     final = deliveries.filter(~Exists(erased), state__in=sources(Edge.REPLAYED))
     again: dict[str, Any] = {"state": State.READY, "reason": Edge.REPLAYED, "finished_at": None, "failures": 0}
     with transaction.atomic():
-        lines = ordered_among(final.order_by().values_list("destination_id", flat=True).distinct())
+        lines = ordered_among(deliveries.order_by().values_list("destination_id", flat=True).distinct())
         if lines:
             _keep_claims_off(lines)
             held = final.filter(destination__in=lines).select_for_update().order_by("pk")

@@ -16,7 +16,10 @@ ANY_DATABASE = (
     *("acceptance/test_cloudevents.py", "acceptance/test_parity.py", "acceptance/test_real_input.py"),
     *("acceptance/test_retries.py", "acceptance/test_routing.py"),
     *(f"integration/destinations/{kind}/" for kind in ("chat", "egress", "email", "webhook")),
-    *("integration/chaos/", "integration/ops/", "integration/audit/"),
+    *("integration/chaos/", "integration/ops/", "integration/audit/", "integration/config/"),
+    # Chaos plays kills on all three, too.
+    *("acceptance/test_kill.py", "acceptance/test_recovery.py", "acceptance/test_notices.py"),
+    *("acceptance/test_shutdown.py", "acceptance/test_erasure.py"),
     *("acceptance/test_first_minutes.py", "acceptance/test_quotas.py", "acceptance/test_profile.py"),
 )
 PAGES = "_admin"  # in a file's name: the admin's pages, which read through Django alone

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("path", ["ingest", "drain"])
+@pytest.mark.parametrize("path", ["drain"])
 def test_a_short_look_on_sqlite(path: str, tmp_path: Path) -> None:
     command = ["-m", "tests.bench.profile", "--sqlite", "--only", path, "--seconds", "1", "--into", str(tmp_path)]
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)

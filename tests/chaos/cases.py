@@ -177,6 +177,7 @@ CASES: dict[str, Case] = {
 # By case, how often it strikes in the short form.
 SHORT: Mapping[str, int] = {
     "kill-all-sqlite": 2,
+    "frozen-engine": 1,
     "postgresql-cut": 3,
     "ordered": 1,
 }

@@ -181,10 +181,12 @@ def test_batches_that_are_none(project: Project, batch: Any, status: int, code: 
 
 def test_a_type_that_must_be_registered(server: Server) -> None:
     strict = Project.create(server.installation, "hostile-strict", server.port)
+    unheard = {"type": "never.heard", "data": 1}
     strict.publish("never.heard")  # by default it is taken as it is
     code = "from apps.accounts.models import Project; print(Project.objects.filter(name='hostile-strict')"
     assert "1" in server.installation.manage("shell", "-c", f"{code}.update(require_registered_types=True))")
-    answer = strict.client.post(EVENTS, {"type": "never.heard", "data": 1})
+    eventually(lambda: strict.client.post(EVENTS, unheard).status == 422)  # the lane hears of it within a second
+    answer = strict.client.post(EVENTS, unheard)
     assert faults(assert_problem(answer, 422, "unregistered_type")) == [("/type", "unregistered_type")]
     expect(201, strict.client.post(f"{API}/event-types", {"name": "never.heard"}))
     strict.publish("never.heard")

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from math import inf
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from apps.kernel import database_clock
 from tests.query_counts import counting
 
 # What these show does not depend on the database: where several are at hand, one run of them is enough.
@@ -26,6 +28,7 @@ PAGES = "_admin"  # in a file's name: the admin's pages, which read through Djan
 TESTS = Path(__file__).parent
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are shared
 settings.load_profile("ours")
+database_clock.next_at = inf  # tests travel in time by the machine's clock
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -7,7 +7,9 @@ from time import monotonic
 from typing import Self
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, connections
+
+from apps.kernel import database_clock
 
 PAUSE = 2.0  # seconds; looking after a connection costs as much as a statement
 
@@ -33,6 +35,7 @@ class DatabaseThread:
         if monotonic() - self._used > PAUSE:
             close_old_connections()
         try:
+            database_clock.follow(connection)
             return work(*args, **kwargs)
         except (DatabaseError, InterfaceError):  # it may be broken: the next work opens another
             connections.close_all()

@@ -5,10 +5,14 @@ from uuid import UUID
 
 from uuid_utils import compat
 
+from apps.kernel.clock import clock
+
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {char: value for value, char in enumerate(ALPHABET)}
 PAIRS = tuple(one + other for one in ALPHABET for other in ALPHABET)  # by 10 bits
 LENGTH = 26  # 128 bits, 5 a character; the first character holds only 3
+BELIEVED = 0.005  # seconds that what the machine's clock is wrong by may wander before ids follow
+MOMENT = 80  # where the milliseconds begin among the bits
 
 
 class InvalidId(ValueError):
@@ -16,13 +20,32 @@ class InvalidId(ValueError):
 
 
 def new_uuid() -> UUID:
-    """A fresh UUIDv7 (RFC 9562): sorts by the millisecond it was made in."""
-    return compat.uuid7()
+    """A fresh UUIDv7 (RFC 9562): sorts by the millisecond it was made in, by our clock and not the machine's."""
+    made, shift = compat.uuid7(), _shift.now()
+    return UUID(int=made.int + (shift << MOMENT)) if shift else made
+
+
+class Shift:
+    """What the times in ids are moved by, in whole milliseconds: it keeps still, lest ids of one millisecond change
+    places."""
+
+    def __init__(self) -> None:
+        self._milliseconds = 0
+
+    def now(self) -> int:
+        """Milliseconds."""
+        ahead = clock.ahead_of_machine()
+        if abs(ahead - self._milliseconds / 1_000) > BELIEVED:
+            self._milliseconds = round(ahead * 1_000)
+        return self._milliseconds
+
+
+_shift = Shift()
 
 
 def first_id(moment: datetime) -> UUID:
     """The least UUIDv7 (RFC 9562) of that millisecond: with it a time becomes a range of the primary key."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80 | 0x7 << 76 | 0b10 << 62)
+    return UUID(int=int(moment.timestamp() * 1000) << MOMENT | 0x7 << 76 | 0b10 << 62)
 
 
 def encode(prefix: str, value: UUID) -> str:

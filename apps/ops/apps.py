@@ -1,6 +1,7 @@
 """Registers the app with Django."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class OpsConfig(AppConfig):
@@ -8,3 +9,6 @@ class OpsConfig(AppConfig):
 
     def ready(self) -> None:
         import apps.ops.checks  # noqa: F401 (importing registers them)
+        from apps.kernel.database_clock import connected
+
+        connection_created.connect(connected)

@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.problems import assert_problem, faults
 from tests.acceptance.project import API, Project, expect
 from tests.acceptance.server import Server
+from tests.acceptance.waiting import eventually
 
 EVENTS = f"{API}/events"
 BATCH = f"{EVENTS}/batch"

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-import uuid_utils
 from django.db import connection
 
 from apps.deliveries.states import FINAL, TRANSITIONS, Edge, State
@@ -168,7 +167,7 @@ def _columns(settlements: Sequence[Settlement], now: datetime) -> dict[str, arra
         "states": arrays.texts([STATES[edge] for edge in edges]),
         "edges": arrays.texts(edges),
         "due": arrays.moments([(one.due_at or now) if one.edge is Edge.FAILED else None for one in settlements]),
-        "attempts": arrays.uuids([uuid_utils.uuid7().bytes if tried else None for tried in tries]),
+        "attempts": arrays.uuids([new_uuid().bytes if tried else None for tried in tries]),
         "numbers": arrays.ints([tried and tried.number for tried in tries]),
         "codes": arrays.ints([tried and tried.status_code for tried in tries]),
         "errors": arrays.texts([tried and tried.error for tried in tries]),

@@ -1,8 +1,12 @@
-"""One spelling per moment."""
+"""One spelling per moment, and one time for all."""
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.kernel import clock
 
@@ -25,3 +29,51 @@ def test_now_is_aware_and_in_utc() -> None:
     before = datetime.now(UTC)
     assert before <= clock.now() <= datetime.now(UTC)
     assert clock.now().utcoffset() == timedelta(0)
+
+
+HOUR = 3_600.0
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts the machine's clock, and the steady one, to a moment."""
+
+    def put(*, wall: float, steady: float) -> None:
+        monkeypatch.setattr("time.time", lambda: wall)
+        monkeypatch.setattr(clock, "steady", lambda: steady)
+
+    put(wall=1_000.0, steady=10.0)
+    return put
+
+
+def test_until_it_is_told_another_the_time_is_the_machines(machine: Callable[..., None]) -> None:
+    ours = clock.Clock()
+    assert ours.seconds() == 1_000.0
+    machine(wall=5_000.0, steady=11.0)
+    assert (ours.seconds(), ours.ahead_of_machine()) == (5_000.0, 0.0)
+
+
+def test_once_told_it_goes_on_steadily_whatever_the_machine_says(machine: Callable[..., None]) -> None:
+    ours = clock.Clock()
+    assert ours.set(1_000.0 + HOUR, asked=9.9, answered=10.1) == pytest.approx(HOUR)
+    machine(wall=-HOUR, steady=15.0)
+    assert ours.seconds() == pytest.approx(1_005.0 + HOUR)
+    assert ours.ahead_of_machine() == pytest.approx(1_005.0 + 2 * HOUR)
+
+
+@given(wrong_by=st.floats(-2 * HOUR, 2 * HOUR), took=st.floats(0, 5), share=st.floats(0, 1))
+def test_it_is_wrong_by_no_more_than_the_answer_took(wrong_by: float, took: float, share: float) -> None:
+    """Wherever between question and answer the other clock was read."""
+    ours = clock.Clock()
+    began = time.time() - clock.steady()
+    asked = clock.steady()
+    ours.set(began + asked + share * took + wrong_by, asked=asked, answered=asked + took)
+    found = ours.seconds() - clock.steady() - began
+    assert abs(found - wrong_by) <= took + clock.TOLERATED + 1e-3
+
+
+def test_one_that_is_right_is_left_alone(machine: Callable[..., None]) -> None:
+    ours = clock.Clock()
+    for told in (1_000.04, 999.96, 1_000.0):
+        assert ours.set(told, asked=9.95, answered=10.05) == 0.0
+    assert ours.seconds() == 1_000.0

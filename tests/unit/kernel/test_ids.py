@@ -80,3 +80,12 @@ def test_new_uuids_are_version_7_and_ascend() -> None:
     made = [ids.new_uuid() for _ in range(1_000)]
     assert {(one.version, one.variant) for one in made} == {(7, "specified in RFC 4122")}
     assert made == sorted(set(made))
+
+
+def test_ids_keep_their_order_while_our_clock_and_the_machines_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = iter([3_600.0004 + 0.0002 * (number % 2) for number in range(1_000)])
+    monkeypatch.setattr("apps.kernel.clock.clock.ahead_of_machine", lambda: next(ahead))
+    made = [ids.new_uuid() for _ in range(1_000)]
+    assert made == sorted(made)
+    monkeypatch.setattr("apps.kernel.clock.clock.ahead_of_machine", lambda: 0.0)
+    assert ids.new_uuid() < made[0]

@@ -1,12 +1,12 @@
 """The head of one request: what its route has ready, and the headers of Standard Webhooks for this message."""
 
 import re
-import time
 
 from apps.destinations.kinds.base import Message, Target
 from apps.destinations.kinds.webhook.route import Route
 from apps.destinations.kinds.webhook.signing import sign
 from apps.destinations.policy.shape import HEADER_PREFIX
+from apps.kernel.clock import clock
 
 STANDARD = "webhook-"
 PREFIX = re.compile(HEADER_PREFIX)
@@ -16,7 +16,7 @@ def head_of(route: Route, target: Target, message: Message) -> bytes:
     """Everything before the body; raises ValueError for what would be read as more than one header."""
     if not (message.id.isprintable() and message.traceparent.isprintable()):
         raise ValueError("a header with control characters")
-    timestamp = int(time.time())
+    timestamp = int(clock.seconds())
     signature = sign(target.secrets, message.id, timestamp, message.body)
     prefix = signing.header_prefix if (signing := target.policy.signing) else STANDARD
     if prefix is not STANDARD and not PREFIX.match(prefix):  # refused when saved, and again here

@@ -117,8 +117,8 @@ CASES: dict[str, Case] = {
         Setting(redis=True),
         lambda stage, random: Away(stage.redis, 60.0),
         times=1,
-        rate=180,
-        latest=0.4,
+        rate=150,
+        latest=0.3,
     ),
     "mariadb-restarted": Case(
         "MariaDB restarted: SIGTERM, kill -9",

@@ -9,8 +9,6 @@ from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote
 
-import msgspec
-
 from apps.destinations.kinds import Attributes, Event, Message
 from apps.destinations.kinds.base import JSON
 from apps.destinations.policy import PayloadFormat
@@ -22,26 +20,22 @@ WITH_ATTRIBUTES = frozenset({PayloadFormat.CLOUDEVENTS, PayloadFormat.CLOUDEVENT
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F))).translate({ord('"'): None, ord("%"): None})
 
 
-class Body(msgspec.Struct, frozen=True, gc=False):
-    """What is posted, and how it is labelled."""
-
-    content: bytes
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
-    after: int = 0  # bytes that follow the data, which is all that lies between
-
-
-def body_of(form: PayloadFormat, event: Event, data: bytes) -> Body:
-    """`data` is JSON. The CloudEvents formats show `event.attributes`."""
+def message_of(form: PayloadFormat, event: Event, data: bytes) -> Message:
+    """The event as its sender takes it. `data` is JSON; the CloudEvents formats show `event.attributes`."""
     return FORMATS[form](event, data)
 
 
-def message_of(form: PayloadFormat, event: Event, data: bytes) -> Message:
-    """The event as its sender takes it."""
-    body = body_of(form, event, data)
-    end = len(body.content) - body.after
-    start = end - len(data)
-    return Message(event.id, body.content, event.traceparent, body.content_type, body.headers, event, start, end)
+def _message(
+    event: Event,
+    data: bytes,
+    body: bytes,
+    after: int = 0,
+    content_type: str = JSON,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> Message:
+    """`after`: bytes of the body that follow the data, which is all that lies between."""
+    end = len(body) - after
+    return Message(event.id, body, event.traceparent, content_type, headers, event, end - len(data), end)
 
 
 def webhook_body(type: str, time: datetime, data: bytes) -> bytes:
@@ -54,24 +48,24 @@ def _head(type: str) -> bytes:
     return f'{{"type":{json.dumps(type)},"timestamp":"'.encode()
 
 
-def _standard(event: Event, data: bytes) -> Body:
-    return Body(webhook_body(event.type, event.time, data), after=1)
+def _standard(event: Event, data: bytes) -> Message:
+    return _message(event, data, webhook_body(event.type, event.time, data), 1)
 
 
-def _data_alone(event: Event, data: bytes) -> Body:
-    return Body(data)
+def _data_alone(event: Event, data: bytes) -> Message:
+    return _message(event, data, data)
 
 
-def _structured(event: Event, data: bytes) -> Body:
+def _structured(event: Event, data: bytes) -> Message:
     """CloudEvents 1.0.2, JSON format: one object, the attributes first."""
     shown = json.dumps(dict(_cloudevent(event)), separators=(",", ":"))
-    return Body(b'%b,"data":%b}' % (shown[:-1].encode(), data), CLOUDEVENT, after=1)
+    return _message(event, data, b'%b,"data":%b}' % (shown[:-1].encode(), data), 1, CLOUDEVENT)
 
 
-def _binary(event: Event, data: bytes) -> Body:
+def _binary(event: Event, data: bytes) -> Message:
     """CloudEvents 1.0.2, HTTP binding 3.1: the attributes as headers, `datacontenttype` as the content type."""
     attributes = [(f"ce-{name}", quote(text, safe=PRINTABLE)) for name, text in _cloudevent(event)]
-    return Body(data, JSON, tuple(one for one in attributes if one[0] != "ce-datacontenttype"))
+    return _message(event, data, data, 0, JSON, tuple(one for one in attributes if one[0] != "ce-datacontenttype"))
 
 
 def _cloudevent(event: Event) -> Iterator[tuple[str, str]]:
@@ -95,7 +89,7 @@ def _extensions(event: Event, shown: Attributes) -> Mapping[str, str]:
     return {**shown.extensions, "partitionkey": shown.ordering_key, "traceparent": event.traceparent}
 
 
-FORMATS: Mapping[PayloadFormat, Callable[[Event, bytes], Body]] = {
+FORMATS: Mapping[PayloadFormat, Callable[[Event, bytes], Message]] = {
     PayloadFormat.STANDARD: _standard,
     PayloadFormat.CLOUDEVENTS: _structured,
     PayloadFormat.CLOUDEVENTS_BINARY: _binary,

@@ -10,7 +10,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_binary_event, from_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.deliveries.payload import body_of, message_of
+from apps.deliveries.payload import message_of
 from apps.destinations.kinds import Attributes, Event
 from apps.destinations.policy import PayloadFormat
 
@@ -25,8 +25,8 @@ def event(attributes: Attributes | None = FULL, traceparent: str = TRACE) -> Eve
 
 
 def as_http(form: PayloadFormat, one: Event) -> HTTPMessage:
-    body = body_of(form, one, DATA)
-    return HTTPMessage({"content-type": body.content_type, **dict(body.headers)}, body.content)
+    sent = message_of(form, one, DATA)
+    return HTTPMessage({"content-type": sent.content_type, **dict(sent.headers)}, sent.body)
 
 
 def read_back(form: PayloadFormat, one: Event) -> Any:
@@ -71,15 +71,15 @@ def test_the_data_is_there_to_the_byte(form: PayloadFormat) -> None:
 
 
 def test_the_labels() -> None:
-    types = {form: body_of(form, event(), DATA).content_type for form in PayloadFormat}
+    types = {form: message_of(form, event(), DATA).content_type for form in PayloadFormat}
     assert types == {
         PayloadFormat.STANDARD: "application/json",
         PayloadFormat.CLOUDEVENTS: "application/cloudevents+json",
         PayloadFormat.CLOUDEVENTS_BINARY: "application/json",
         PayloadFormat.DATA: "application/json",
     }
-    assert body_of(PayloadFormat.DATA, event(), DATA).content == DATA
-    assert body_of(PayloadFormat.CLOUDEVENTS_BINARY, event(), DATA).content == DATA
+    assert message_of(PayloadFormat.DATA, event(), DATA).body == DATA
+    assert message_of(PayloadFormat.CLOUDEVENTS_BINARY, event(), DATA).body == DATA
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -87,13 +87,13 @@ def test_no_attribute_can_start_another_header(source: str, value: str) -> None:
     """HTTP binding 3.1.3.2: what is not printable ASCII, a space, a quote or a percent sign is percent-encoded."""
     safe = source.encode("utf-8", "replace").decode()
     one = event(Attributes(safe, extensions={"more": value.encode("utf-8", "replace").decode()}))
-    for name, text in body_of(PayloadFormat.CLOUDEVENTS_BINARY, one, DATA).headers:
+    for name, text in message_of(PayloadFormat.CLOUDEVENTS_BINARY, one, DATA).headers:
         assert name.startswith("ce-")
         assert all("!" <= char <= "~" and char != '"' for char in text)
 
 
 @given(st.dictionaries(st.sampled_from(["id", "source", "type", "time", "specversion", "more"]), st.text(min_size=1)))
 def test_an_extension_replaces_no_attribute(extensions: dict[str, str]) -> None:
-    found = json.loads(body_of(PayloadFormat.CLOUDEVENTS, event(Attributes("/a", extensions=extensions)), b"1").content)
+    found = json.loads(message_of(PayloadFormat.CLOUDEVENTS, event(Attributes("/a", extensions=extensions)), b"1").body)
     assert (found["id"], found["source"], found["type"]) == ("evt_01h455vb4pex5vsknk084sn02q", "/a", "invoice.paid")
     assert found["data"] == 1

@@ -15,7 +15,7 @@ from apps.deliveries.engine.admission import Admission
 from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.parcel import Parcel, pack
 from apps.deliveries.engine.transforming import QUEUE
-from apps.deliveries.store import Claimed
+from apps.deliveries.store import Claimed, breakers
 from apps.destinations.kinds import Target
 from apps.kernel.clock import now
 
@@ -69,9 +69,12 @@ def run_once(
             if is_gated:
                 admission.close(kept_of, moment, probe_until=moment + lease)
         known.limited -= admission.unlimited
-        again = known.found_limited([pk for pk in admission.asked if pk not in claimed]) if len(rows) < limit else set()
+        gave_nothing = [pk for pk in admission.asked if pk not in claimed]
+        again = known.found_limited(gave_nothing) if len(rows) < limit else set()
+        again |= known.found_to_probe([pk for pk in gave_nothing if pk not in admission.probing], moment)
         parcels = pack(kept, known.type_policies)
-        _hold_to_leases(parcels, moment, tick, lease.total_seconds())
+        longer = _hold_to_leases(parcels, moment, tick, lease.total_seconds())
+        breakers.prolong({pk: until for pk, until in longer.items() if pk in admission.probing}, since=moment + lease)
     return Catch(
         parcels,
         claimed,
@@ -101,8 +104,8 @@ def _claim(admission: Admission, moment: datetime, lease_until: datetime, limit:
     )
 
 
-def _hold_to_leases(parcels: Sequence[Parcel], moment: datetime, tick: float, lease: float) -> None:
-    """Say until when each may be sent; a longer lease for those whose attempt would fill theirs.
+def _hold_to_leases(parcels: Sequence[Parcel], moment: datetime, tick: float, lease: float) -> dict[UUID, datetime]:
+    """Say until when each may be sent; a longer lease for those whose attempt would fill theirs: until when at most.
 
     By the monotonic clock as of before the claim: it goes on while an engine is stopped, and never jumps.
     """
@@ -112,10 +115,14 @@ def _hold_to_leases(parcels: Sequence[Parcel], moment: datetime, tick: float, le
         if longest + 2 * MARGIN > lease:
             long.setdefault(longest + 3 * MARGIN, []).append(one)
         one.send_by = tick + lease - longest - MARGIN
-    for seconds, some in long.items():
-        store.lengthen([(one.delivery_id, one.claim) for one in some], lease_until=moment + timedelta(seconds=seconds))
+    longer: dict[UUID, datetime] = {}
+    for seconds, some in sorted(long.items()):
+        until = moment + timedelta(seconds=seconds)
+        store.lengthen([(one.delivery_id, one.claim) for one in some], lease_until=until)
         for one in some:
             one.send_by = tick + 2 * MARGIN
+            longer[one.destination_id] = until
+    return longer
 
 
 def _longest(parcel: Parcel) -> float:

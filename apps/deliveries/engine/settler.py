@@ -46,8 +46,8 @@ def _settle(attempts: Sequence[Attempted], known: Known) -> list[bool]:
     """Where all went well with destinations that are in no trouble it is one statement; else one transaction."""
     settlements = [one.settlement() for one in attempts]
     concerned = {one.parcel.destination_id for one in attempts if one.decision.edge is not Edge.SUCCEEDED}
-    if known.troubles:
-        concerned |= {one.parcel.destination_id for one in attempts} & known.troubles.keys()
+    if known.troubles or not known.is_complete:
+        concerned |= known.in_trouble({one.parcel.destination_id for one in attempts} - concerned)
     if not concerned:
         return store.settle(settlements, now=now())
     with transaction.atomic():

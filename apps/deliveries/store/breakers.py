@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 
 from apps.deliveries.models import Attempt, Breaker
 from apps.deliveries.policy.breaker import Circuit, Standing
@@ -34,11 +34,35 @@ def rule_of(breaker: Mapping[str, Any] | None) -> Rule:
     return msgspec.convert(breaker or {}, Rule)
 
 
-def troubles() -> dict[UUID, Trouble]:
-    """All of them, by destination."""
-    rows = Breaker.objects.filter(destination__deleted_at=None).exclude(failing_since__lt=F("destination__status_at"))
-    found = rows.values_list("pk", "destination__policy__breaker", *COLUMNS)[:MOST_KNOWN]
-    return {pk: Trouble(_standing(*columns), rule_of(rule)) for pk, rule, *columns in found}
+def troubles() -> tuple[dict[UUID, Trouble], bool]:
+    """By destination, and whether these are all: where there are very many, those that closed lately come first.
+
+    Only these can't be asked for later: a claim that a ramp is unknown to goes by without it.
+    """
+    rows = _in_force().order_by(F("closed_at").desc(nulls_last=True))
+    found = rows.values_list("pk", "destination__policy__breaker", *COLUMNS)[: MOST_KNOWN + 1]
+    known = {pk: Trouble(_standing(*columns), rule_of(rule)) for pk, rule, *columns in found[:MOST_KNOWN]}
+    return known, len(found) <= MOST_KNOWN
+
+
+def _in_force() -> QuerySet[Breaker]:
+    return Breaker.objects.filter(destination__deleted_at=None).exclude(failing_since__lt=F("destination__status_at"))
+
+
+def open_count() -> int:
+    """How many are not closed."""
+    return _in_force().exclude(state=Circuit.CLOSED).count()
+
+
+def in_trouble(destination_ids: Collection[UUID]) -> set[UUID]:
+    """Those of them that have a row."""
+    return set(Breaker.objects.filter(pk__in=destination_ids).values_list("pk", flat=True))
+
+
+def to_be_probed(destination_ids: Collection[UUID], now: datetime) -> set[UUID]:
+    """Those of them whose breaker is not closed and may be probed: the claim sees for itself, under the lock."""
+    over = Breaker.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), pk__in=destination_ids)
+    return set(over.exclude(state=Circuit.CLOSED).values_list("pk", flat=True))
 
 
 def locked(destination_ids: Collection[UUID], *, skip: bool = False) -> dict[UUID, Standing]:
@@ -73,6 +97,12 @@ def write(changed: Mapping[UUID, Standing]) -> None:
         Breaker.objects.filter(pk__in=gone).delete()
     if kept:
         Breaker.objects.bulk_update(kept, COLUMNS)
+
+
+def prolong(longer: Mapping[UUID, datetime], *, since: datetime) -> None:
+    """Of half open ones whose probe would be given up at `since`: until when it may take."""
+    for pk, until in longer.items():
+        Breaker.objects.filter(pk=pk, state=Circuit.HALF_OPEN, retry_at=since).update(retry_at=until)
 
 
 def _standing(state: str, *columns: Any) -> Standing:

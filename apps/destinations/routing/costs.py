@@ -8,6 +8,7 @@ can't be added up so, is unbounded: for a worker process.
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from apps.destinations.routing.subject import Subject
 
@@ -55,16 +56,16 @@ class Outline:
             return UNBOUNDED
         size, values = len(subject.data) + 1_000, subject.values
         rounds: int = min(ROUNDS, (max(values, self.elements) + 1) ** self.macros)
-        look = 100 + 250 * values + size
+        look = 100 + 250 * values + 2 * size
         search = look + size * size // 160
-        once = 50 * self.steps + look * self.looks + search * self.searches + self.expressions * (60_000 + 10 * size)
+        once = 80 * self.steps + look * self.looks + search * self.searches + self.expressions * (60_000 + 10 * size)
         total: int = 10_000 + rounds * once
         return total
 
     @staticmethod
     def opening(subject: Subject) -> int:
         """Nanoseconds that decoding the data and handing it over takes, once for all filters."""
-        return 20_000 + 300 * subject.values + 4 * len(subject.data)
+        return 20_000 + 600 * subject.values + 26 * len(subject.data)
 
 
 def outline(source: str) -> Outline:
@@ -87,7 +88,7 @@ def outline(source: str) -> Outline:
     )
     return Outline(
         steps=len(tokens),
-        looks=_looks(tokens) + sum(name in _CALLS for name in calls),
+        looks=_looks(tokens) + 3 * _indices(tokens) + _keys(tokens) + sum(name in _CALLS for name in calls),
         searches=sum(name in _SEARCHES for name in calls),
         expressions=plain,
         macros=sum(name in _LOOPS for name in calls),
@@ -96,17 +97,59 @@ def outline(source: str) -> Outline:
     )
 
 
-def _looks(tokens: list[tuple[str | None, str]]) -> int:
-    """Comparisons of two values; to compare with one in the text is but a step."""
-    fixed = [kind in {"string", "number"} or token in {"true", "false", "null"} for kind, token in tokens]
-    sides = zip([False, *fixed], [*fixed[1:], False], strict=False)
+type Token = tuple[str | None, str]
+
+
+def _looks(tokens: list[Token]) -> int:
+    """Comparisons of two values; to compare with one in the text, or with a list of such, is but a step.
+
+    To look for one from the text in a list of the data is to look at all of that.
+    """
+    return sum(_looks_of(tokens, at) for at, (_, token) in enumerate(tokens) if token in _LOOKS)
+
+
+def _looks_of(tokens: list[Token], at: int) -> int:
+    after = tokens[at + 1 : at + 2]
+    if after == [("operator", "[")]:
+        listed = _within(tokens, at + 1)
+        is_fixed = all(_is_fixed(token) or token[1] in {",", "-"} for token in listed)
+        return 0 if is_fixed else 1 + sum(text == "," for _, text in listed)
+    if tokens[at][1] == "in":
+        return 1
+    return int(not any(map(_is_fixed, tokens[max(0, at - 1) : at] + after)))
+
+
+def _is_fixed(token: Token) -> bool:
+    return token[0] in {"string", "number"} or token[1] in {"true", "false", "null"}
+
+
+def _within(tokens: list[Token], opening: int) -> list[Token]:
+    """What is between this bracket and the one that closes it."""
+    depth = 0
+    for at in range(opening, len(tokens)):
+        depth += {"[": 1, "]": -1}.get(tokens[at][1], 0) if tokens[at][0] == "operator" else 0
+        if not depth:
+            return tokens[opening + 1 : at]
+    return tokens[opening + 1 :]
+
+
+def _indices(tokens: list[Token]) -> int:
+    """Members that are named by a value and not in the text: it is looked at, and again for the error if need be."""
     return sum(
-        token in _LOOKS and not any(side) and tokens[at + 1 : at + 2] != [("operator", "[")]
-        for at, ((_, token), side) in enumerate(zip(tokens, sides, strict=True))
+        token == ("operator", "[")
+        and (before[0] == "name" or before[1] in {")", "]", "}"})
+        and before[1] != "in"
+        and not all(map(_is_fixed, _within(tokens, at)))
+        for at, (before, token) in enumerate(pairwise(tokens), start=1)
     )
 
 
-def _plain_expressions(tokens: list[tuple[str | None, str]]) -> int:
+def _keys(tokens: list[Token]) -> int:
+    """Of maps in the text."""
+    return sum(token == ("operator", ":") for token in tokens) if ("operator", "{") in tokens else 0
+
+
+def _plain_expressions(tokens: list[Token]) -> int:
     """How many of `.matches('…')` have a short expression in the text, without counted repetition or classes."""
     texts = [token for _, token in tokens]
     return sum(
@@ -118,7 +161,7 @@ def _plain_expressions(tokens: list[tuple[str | None, str]]) -> int:
     )
 
 
-def _zoned(tokens: list[tuple[str | None, str]]) -> bool:
+def _zoned(tokens: list[Token]) -> bool:
     """Whether a part of a date is asked for in a time zone, which is read from a file."""
     texts = [token for _, token in tokens]
     return any(name in _DATES and texts[at + 1 : at + 3] != ["(", ")"] for at, name in enumerate(texts))

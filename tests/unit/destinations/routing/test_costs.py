@@ -70,7 +70,20 @@ def test_one_that_is_not_compiled_yet_is_left() -> None:
 
 
 TEXT = "a" * 12_000
-HOSTILE = [
+ONES = [1] * 30_000
+DICT = {str(n): n for n in range(2_000)}
+HOSTILE: list[tuple[object, str]] = [
+    ({"l": ONES}, " || ".join(["7 in event.data.l"] * 70)),
+    ({"l": ONES}, " && ".join(["event.data.l in [event.data.l]"] * 50)),
+    ({"l": ONES}, f"7 in [{','.join(['event.data.l'] * 120)}]"),
+    ({"l": ONES}, " && ".join(["[event.data.l] == [event.data.l]"] * 50)),
+    ({"l": ONES}, " && ".join(["[event.data.l, 1][0] == [event.data.l][0]"] * 40)),
+    ({"s": TEXT * 30}, " || ".join(["event.data[event.data.s] == 1"] * 60)),
+    ({"s": TEXT * 30}, " && ".join(["{event.data.s: 1}['a'] == 1"] * 60)),
+    (SMALL, " || ".join(['event.data.total < "y"'] * 80)),
+    (SMALL, " || ".join(["event.data.missing == 1"] * 80)),
+    ({"a": TEXT * 8}, "event.data.total == 1"),
+    (DICT, "event.data.total == 1"),
     (SMALL, "event.data.items.all(a, event.data.items.all(b, event.data.items.all(c, event.data == event.data)))"),
     ({"h": TEXT, "n": TEXT[:6_000] + "b"}, " || ".join(["event.data.h.contains(event.data.n)"] * 50)),
     ({"h": TEXT}, " && ".join(["event.data.h.matches('(a|aa)*(a|aa|aaa)*$')"] * 40)),
@@ -82,6 +95,14 @@ HOSTILE = [
 ]
 
 
+def taken(event: Subject, one: Filter) -> int:
+    """Nanoseconds."""
+    event.__dict__.pop("variables", None)
+    began = time.thread_time_ns()
+    one.evaluate(activation_of(event))
+    return time.thread_time_ns() - began
+
+
 @pytest.mark.parametrize(("data", "text"), HOSTILE, ids=range(len(HOSTILE)))
 def test_what_is_evaluated_at_once_takes_no_longer_than_it_says(data: object, text: str) -> None:
     """The bound is sound where it counts: none of the hostile ones is let in for less than it takes."""
@@ -90,6 +111,5 @@ def test_what_is_evaluated_at_once_takes_no_longer_than_it_says(data: object, te
     bound = one.outline.most(event) + one.outline.opening(event)
     if bound > 50 * INLINE:
         return  # a worker's, far from here
-    began = time.thread_time_ns()
-    one.evaluate(activation_of(event))
-    assert time.thread_time_ns() - began < bound + 2_000_000
+    assert min(taken(event, one) for _ in range(3)) < bound + 2_000_000
+    assert not one.outline.is_plain or one.outline.most(event) < INLINE / 10

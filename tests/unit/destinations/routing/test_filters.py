@@ -138,7 +138,14 @@ def test_it_says_yes_or_no_of_whatever_comes(data: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["event.data.a == 1", 'event.type == "a" && event.data.b.c != "x"', 'event.data.a in ["b"]']
+    "text",
+    [
+        "event.data.a == 1",
+        'event.type == "a" && event.data.b.c != "x"',
+        'event.data.a in ["b", "c"]',
+        'event.data.a in [-1, 2] || event.data.a == ["b"]',
+        'event.data["a b"][0].c == 1 ? event.data.d < 3.5 : has(event.data.e)',
+    ],
 )
 def test_an_ordered_destination_may_compare_with_constants(text: str) -> None:
     assert check_filter(text, is_ordered=True) == text
@@ -152,6 +159,13 @@ def test_an_ordered_destination_may_compare_with_constants(text: str) -> None:
         'event.data.a.contains("x")',
         'event.data.a.matches("^x")',
         'event.data.a + "x" == "yx"',
+        "7 in event.data.a",
+        "event.data.a in [event.data.b]",
+        "[event.data.a] == [event.data.b]",
+        "[event.data.a, 1][0] == [event.data.b][0]",
+        "event.data[event.data.a] == 1",
+        "{event.data.a: 1}['b'] == 1",
+        "event.data.a in {'a': event.data.b}",
     ],
 )
 def test_an_ordered_destination_may_do_no_more(text: str) -> None:

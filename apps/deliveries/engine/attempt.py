@@ -21,7 +21,11 @@ GIVEN_BACK = Decision(Edge.INTERRUPTED)
 
 
 class Postponed(Exception):
-    """Nothing was sent, for a reason of ours: it is no attempt."""
+    """Nothing was sent, for a reason of ours: it is no attempt. Its destination is to be left alone for so long."""
+
+    def __init__(self, seconds: float, why: str) -> None:
+        super().__init__(why)
+        self.seconds = seconds
 
 
 class Attempted(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ class Attempted(msgspec.Struct, frozen=True):
     outcome: Outcome
     decision: Decision
     started_at: datetime
+    held: float = 0.0  # seconds that it took, with what came before anything was sent
+    rest: float = 0.0  # seconds to leave its destination alone
 
     def settlement(self) -> Settlement:
         """As the store takes it. A cancelled one was never tried, nor one given back."""
@@ -66,14 +72,15 @@ async def attempt(parcel: Parcel, senders: Mapping[str, Sender]) -> Attempted:
     One whose lease might end before its attempt would is not sent: the engine was stopped, or it waited for too long,
     and another engine may have it soon, or has it already.
     """
-    started_at = now()
-    if time.monotonic() > parcel.send_by:
+    started_at, began = now(), time.monotonic()
+    if began > parcel.send_by:
         return Attempted(parcel, Outcome(), GIVEN_BACK, started_at)
     try:
         outcome = await _outcome(parcel, senders)
-    except Postponed:
-        return Attempted(parcel, Outcome(), GIVEN_BACK, started_at)
-    return Attempted(parcel, outcome, _decision(parcel, outcome), started_at)
+    except Postponed as why:
+        detail, held = Outcome(detail=str(why)), time.monotonic() - began
+        return Attempted(parcel, detail, GIVEN_BACK, started_at, held, why.seconds)
+    return Attempted(parcel, outcome, _decision(parcel, outcome), started_at, time.monotonic() - began)
 
 
 async def _outcome(parcel: Parcel, senders: Mapping[str, Sender]) -> Outcome:

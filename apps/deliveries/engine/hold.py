@@ -74,6 +74,8 @@ class Hold:
         self._measure(len(ended))
         for destination_id, tally in _tallied(ended).items():
             lanes.ended(destination_id, **tally)
+        if rests := {one.parcel.destination_id: one.rest for one in ended if one.rest}:
+            lanes.shut(rests, time.monotonic())
 
     def _measure(self, count: int) -> None:
         now = time.monotonic()
@@ -105,7 +107,7 @@ def _adaptive(one: Attempted) -> bool:
 
 
 def _sort(one: Attempted) -> str:
-    """As the fairness policy sorts them. What was cancelled, or given back, held its place for no time at all."""
+    """As the fairness policy sorts them. What waits for its transformation holds its place all the same."""
     if one.decision.edge in GOOD:
-        return "quick" if one.outcome.duration_ms < SLOW * 1_000 else "slow"
+        return "slow" if one.rest or max(one.held, one.outcome.duration_ms / 1_000) >= SLOW else "quick"
     return "failed"

@@ -32,6 +32,7 @@ class Lanes:
         self._held: Counter[UUID] = Counter()
         self._standing: OrderedDict[UUID, Standing] = OrderedDict()
         self._resting: dict[UUID, float] = {}  # until when
+        self._shut: dict[UUID, float] = {}  # the same of those that nothing brings back sooner
         self._yield = 1.0  # deliveries that claims bring of late for each that is asked for
 
     def wake(self, destination_ids: Iterable[UUID]) -> None:
@@ -59,7 +60,7 @@ class Lanes:
         return asked
 
     def _allowed(self, destination_id: UUID, now: float) -> int:
-        if destination_id in self._resting:
+        if destination_id in self._resting or destination_id in self._shut:
             return 0
         allowed = window(self._standing.get(destination_id, NEW), places=self.places)
         if ramp := self.ramps.get(destination_id):
@@ -95,6 +96,12 @@ class Lanes:
         for destination_id in destination_ids:
             self._resting.pop(destination_id, None)
 
+    def shut(self, rests: Mapping[UUID, float], now: float) -> None:
+        """These are due still, and this engine can't do anything about it for so many seconds."""
+        for destination_id, seconds in rests.items():
+            self._due.setdefault(destination_id)
+            self._shut[destination_id] = max(now + seconds, self._shut.get(destination_id, 0.0))
+
     def _learn(self, seen: float, *, full: bool) -> None:
         wanted = 2 * self._yield if full else (self._yield + seen) / 2
         self._yield = min(1.0, max(LEAST_YIELD, wanted))
@@ -122,8 +129,9 @@ class Lanes:
 
     def next_rest_ends(self) -> float | None:
         """When one that rests may be asked again; None where none rests."""
-        return min(self._resting.values(), default=None)
+        return min([*self._resting.values(), *self._shut.values()], default=None)
 
     def _end_rests(self, now: float) -> None:
-        for destination_id in [one for one, until in self._resting.items() if until <= now]:
-            del self._resting[destination_id]
+        for rests in (self._resting, self._shut):
+            for destination_id in [one for one, until in rests.items() if until <= now]:
+                del rests[destination_id]

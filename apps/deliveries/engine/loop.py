@@ -20,7 +20,7 @@ from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.pace import Pace
 from apps.deliveries.engine.patience import patiently
 from apps.deliveries.engine.settling import Settling
-from apps.deliveries.engine.transforming import TransformingSender, transforming_threads
+from apps.deliveries.engine.transforming import Transforming, TransformingSender, transforming_threads
 from apps.deliveries.wakeups.payload import Destinations
 from apps.destinations.kinds import Sender, all_kinds
 from apps.kernel.database import DatabaseThread
@@ -59,10 +59,10 @@ class Engine:
         async with AsyncExitStack() as stack:
             for thread in self._threads:
                 await stack.enter_async_context(thread)
-            transforms = stack.enter_context(transforming_threads())
+            transforming = Transforming(stack.enter_context(transforming_threads()))
             for name, kind in all_kinds().items():
                 sender = await stack.enter_async_context(kind.sender())
-                self._senders[name] = TransformingSender(sender, transforms)
+                self._senders[name] = TransformingSender(sender, transforming)
             hears = await stack.enter_async_context(wakeups.listening(self._ring))
             await self._run_loops(hears=hears)
         log.info("engine.stopped", engine_id=str(self.id))

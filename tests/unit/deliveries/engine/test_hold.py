@@ -1,9 +1,11 @@
 """How much room an engine has: places and bytes, and nothing while there is but little."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.hold import Hold
@@ -86,3 +88,17 @@ def test_what_ended_tells_of_its_destination(edge: Edge, duration_ms: int, wante
     lanes.wake([destination_id])
     assert lanes.ask(64, 0.0) == {destination_id: wanted}
     assert wanted <= most(64)
+
+
+@pytest.mark.parametrize(
+    ("edge", "held", "rest"),
+    [(Edge.SUCCEEDED, 2.0, 0.0), (Edge.INTERRUPTED, 10.0, 5.0), (Edge.INTERRUPTED, 0.0, 5.0)],
+)
+def test_what_waits_for_its_transformation_gets_no_more_places(edge: Edge, held: float, rest: float) -> None:
+    hold, lanes, destination_id = Hold(PACE), Lanes(64), PARCEL.destination_id
+    hold.ended = [structs.replace(ended(one, edge), held=held, rest=rest) for one in parcels(start(64))]
+    hold.account(lanes)
+    lanes.wake([destination_id])
+    if rest:
+        assert lanes.ask(64, time.monotonic()) == {}
+    assert lanes.ask(64, time.monotonic() + 6) == {destination_id: start(64)}

@@ -183,6 +183,19 @@ def test_what_a_resting_one_waits_for_may_come_sooner() -> None:
     assert ONE in found.ask(PLACES, 0.1)
 
 
+def test_nothing_brings_back_sooner_what_this_engine_can_not_do() -> None:
+    found = lanes()
+    found.shut({ONE: 5.0}, 10.0)
+    found.shut({ONE: 1.0}, 10.0)
+    found.rest({ONE: 11.0})
+    found.rested([ONE])
+    found.wake([ONE])
+    assert ONE not in found.ask(PLACES, 14.9)
+    assert found.next_rest_ends() == 15.0
+    assert ONE in found.ask(PLACES, 15.0)
+    assert found.next_rest_ends() is None
+
+
 def test_after_its_breaker_closed_a_destination_is_given_more_and_more() -> None:
     found = trusted(ONE)
     found.ramps = {ONE: Ramp(began=100.0, seconds=10.0)}

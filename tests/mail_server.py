@@ -12,6 +12,8 @@ With `tls` it offers STARTTLS, or speaks TLS from the first byte where that is `
     defer              451 to every recipient               refuse         550 to every recipient
     refuse-some        550 to recipients at refused.example defer-some     451 to recipients at deferred.example
     reject-data        554 to the letter itself             full           421 instead of a greeting
+    refuse-sender      553 to MAIL                          refuse-tls     454 to STARTTLS
+    refuse-hello       550 to EHLO and HELO                 echo-login     535 that quotes what it was sent
     drop               hangs up after EHLO                  drop-data      hangs up after DATA
     garbage            bytes that are no SMTP               endless        an answer to EHLO without end
 """
@@ -29,6 +31,7 @@ from types import TracebackType
 from typing import Self
 
 PATIENCE = 20.0  # seconds until a wait gives up and the test fails
+INSIDE = "relay7.corp.internal [10.4.5.6]"  # what every refusal tells of the network it stands in
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Talk:
         elif self.behaviour == "garbage":
             await self.say("HTTP/1.1 200 OK\r\n\r\n\x00\xff")
         elif self.behaviour == "full":
-            await self.say("421 too busy")
+            await self.say(f"421 {INSIDE} too busy")
         else:
             await self.say("220 mail.example ESMTP")
             while line := await self.reader.readline():
@@ -147,35 +150,49 @@ class Talk:
     async def ehlo(self, rest: str) -> bool:
         if self.behaviour == "drop":
             return False
+        if self.behaviour == "refuse-hello":
+            return await self.helo(rest)
         while self.behaviour == "endless":
             await self.say("250-" + "x" * 400)
-        tls = ["STARTTLS"] if self.server.tls and not self.writer.get_extra_info("ssl_object") else []
-        offers = ["mail.example", "8BITMIME", *tls, *(["AUTH PLAIN"] if self.behaviour == "login" else [])]
+        can = self.server.tls or self.behaviour == "refuse-tls"
+        tls = ["STARTTLS"] if can and not self.writer.get_extra_info("ssl_object") else []
+        login = ["AUTH PLAIN"] if self.behaviour in {"login", "echo-login"} else []
+        offers = ["mail.example", "8BITMIME", *tls, *login]
         return await self.say("\r\n".join([*(f"250-{one}" for one in offers[:-1]), f"250 {offers[-1]}"]))
 
+    async def helo(self, rest: str) -> bool:
+        refused = self.behaviour == "refuse-hello"
+        return await self.say(f"550 5.7.1 {INSIDE} does not know you" if refused else "250 ok")
+
     async def starttls(self, rest: str) -> bool:
+        if self.behaviour == "refuse-tls":
+            return await self.say(f"454 4.7.0 {INSIDE} has no certificate")
         assert self.server.tls
         await self.say("220 go ahead")
         await self.writer.start_tls(self.server.tls)
         return True
 
     async def auth(self, rest: str) -> bool:
+        if self.behaviour == "echo-login":
+            return await self.say(f"535 5.7.8 {INSIDE} does not take {rest} ({base64.b64decode(rest.split()[1])!r})")
         _, user, password = base64.b64decode(rest.partition(" ")[2]).decode().split("\x00")
         self.login = (user, password)
-        return await self.say("535 no" if password == "wrong" else "235 welcome")
+        return await self.say(f"535 5.7.8 {INSIDE}" if password == "wrong" else "235 welcome")
 
     async def mail(self, rest: str) -> bool:
         self.sender, self.to = _address(rest), []
         if self.behaviour == "login" and not self.login:
-            return await self.say("530 who are you?")
+            return await self.say(f"530 {INSIDE} asks who you are")
+        if self.behaviour == "refuse-sender":
+            return await self.say(f"553 5.1.8 {INSIDE} does not send for {self.sender}")
         return await self.say("250 ok")
 
     async def rcpt(self, rest: str) -> bool:
         address = _address(rest)
         if self.behaviour == "defer" or (self.behaviour == "defer-some" and address.endswith("@deferred.example")):
-            return await self.say("451 4.7.1 come back later")
+            return await self.say(f"451 4.7.1 {INSIDE} says come back later")
         if self.behaviour == "refuse" or (self.behaviour == "refuse-some" and address.endswith("@refused.example")):
-            return await self.say("550 5.1.1 no such mailbox")
+            return await self.say(f"550-5.1.1 {INSIDE} has\r\n550 5.1.1 no such mailbox")
         self.to.append(address)
         return await self.say("250 ok")
 
@@ -188,7 +205,7 @@ class Talk:
             await self.reader.read()
             return False
         if self.behaviour == "reject-data":
-            return await self.say("554 5.7.1 spam")
+            return await self.say(f"554 5.7.1 {INSIDE} calls it spam")
         unstuffed = raw.replace(b"\r\n..", b"\r\n.")
         self.server.note(Letter(self.sender, tuple(self.to), unstuffed, self.login))
         return await self.say("250 queued")
@@ -207,7 +224,7 @@ def _address(rest: str) -> str:
 
 VERBS: dict[str, Callable[[Talk, str], Awaitable[bool]]] = {
     "EHLO": Talk.ehlo,
-    "HELO": Talk.ok,
+    "HELO": Talk.helo,
     "STARTTLS": Talk.starttls,
     "AUTH": Talk.auth,
     "MAIL": Talk.mail,

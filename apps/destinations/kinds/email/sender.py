@@ -36,6 +36,8 @@ class EmailSender(AbstractAsyncContextManager["EmailSender"]):
         """One attempt, over within `target.timeout` seconds. Raises nothing but CancelledError."""
         started = time.monotonic()
         outcome = await self._outcome(target, message)
+        if self._server and outcome.get("inner"):
+            outcome["inner"] = self._server.without_password(outcome["inner"])
         return Outcome(**outcome, duration_ms=round((time.monotonic() - started) * 1000))
 
     async def _outcome(self, target: Target, message: Message) -> dict[str, Any]:

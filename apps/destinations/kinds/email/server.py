@@ -1,6 +1,7 @@
 """The mail server of an installation, from its URL, and what an address may look like. Pure."""
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -12,6 +13,7 @@ PORTS = {"starttls": 587, "off": 25, "implicit": 465}
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 ADDRESS = re.compile(rf"{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*")
+MASK = "********"
 LONGEST_ADDRESS, LONGEST_LOCAL = 254, 64  # RFC 5321 4.5.3.1
 
 
@@ -24,6 +26,16 @@ class MailServer:
     tls: str  # starttls, implicit, off
     user: str = ""
     password: str = field(default="", repr=False)
+
+    def without_password(self, text: str) -> str:
+        """What a server said of a login: some repeat what they were sent, in base64 as it is sent, or read."""
+        if not self.password:
+            return text
+        plain = f"\0{self.user}\0{self.password}"
+        spellings = (*(b64encode(one.encode()).decode() for one in (plain, self.password)), self.password)
+        for one in spellings:
+            text = text.replace(one, MASK)
+        return text
 
 
 def parse_server(url: str) -> MailServer:

@@ -10,7 +10,7 @@ import pytest
 from apps.destinations.kinds import Message, Outcome, Target
 from apps.destinations.kinds.email import EmailSender
 from apps.destinations.kinds.email.server import MailServer as Address
-from tests.mail_server import MailServer
+from tests.mail_server import INSIDE, MailServer
 
 FROM = "trunkline@sender.example"
 TO = "ops@example.com"
@@ -76,40 +76,73 @@ async def test_with_a_login(server: MailServer) -> None:
     assert (refused.status_code, refused.error, refused.detail) == (
         None,
         "smtp_refused",
-        "the mail server refused us: 535",
+        "the mail server refused us: 535 5.7.8",
     )
+
+
+@pytest.mark.parametrize(
+    ("server", "error", "detail", "inner"),
+    [
+        ("defer", "smtp_deferred", f"the mail server refused {TO}: 451 4.7.1", "says come back later"),
+        ("refuse", "smtp_refused", f"the mail server refused {TO}: 550 5.1.1", "has 5.1.1 no such mailbox"),
+        ("refuse-sender", "smtp_refused", "the mail server refused the sender: 553 5.1.8", f"does not send for {FROM}"),
+        ("reject-data", "smtp_refused", "the mail server refused the letter: 554 5.7.1", "calls it spam"),
+        ("refuse-hello", "smtp_refused", "the mail server refused us: 550 5.7.1", "does not know you"),
+        ("full", "smtp_deferred", "the mail server refused us: 421", "too busy"),
+    ],
+    indirect=["server"],
+)
+async def test_a_refusal_is_told_by_its_codes_and_its_words_to_operators(
+    server: MailServer, error: str, detail: str, inner: str
+) -> None:
+    outcome = await sent(address(server))
+    assert (outcome.status_code, outcome.error, outcome.detail) == (None, error, detail)
+    assert f"{INSIDE} {inner}" in outcome.inner
+    assert server.letters == []
+
+
+@behaving("refuse-tls")
+async def test_starttls_that_is_refused(server: MailServer) -> None:
+    outcome = await sent(Address(server.host, server.port, "starttls"))
+    assert (outcome.error, outcome.detail) == ("smtp_deferred", "the mail server refused us: 454 4.7.0")
+    assert f"{INSIDE} has no certificate" in outcome.inner
+
+
+@behaving("echo-login")
+async def test_the_password_is_not_among_the_words(server: MailServer) -> None:
+    outcome = await sent(address(server, user="me", password="hunter2"))
+    assert f"{INSIDE} does not take PLAIN ********" in outcome.inner
+    assert "hunter2" not in outcome.inner
 
 
 @pytest.mark.parametrize(
     ("server", "error", "detail"),
     [
-        ("defer", "smtp_deferred", f"{TO}: 451 4.7.1 come back later"),
-        ("refuse", "smtp_refused", f"{TO}: 550 5.1.1 no such mailbox"),
-        ("reject-data", "smtp_refused", "554 5.7.1 spam"),
-        ("full", "smtp_deferred", "the mail server refused us: 421"),
         ("drop", "connect_failed", "the mail server hung up"),
         ("drop-data", "connect_failed", "the mail server hung up"),
-        ("garbage", "protocol_error", ""),
+        ("garbage", "protocol_error", "no answer of a mail server: SMTPConnectError"),
     ],
     indirect=["server"],
 )
 async def test_what_goes_wrong_is_told(server: MailServer, error: str, detail: str) -> None:
     outcome = await sent(address(server))
-    assert (outcome.status_code, outcome.error) == (None, error), outcome
-    assert outcome.detail == detail or not detail
+    assert (outcome.status_code, outcome.error, outcome.detail) == (None, error, detail)
+    assert outcome.inner
     assert server.letters == []
 
 
 @behaving("refuse-some")
 async def test_refused_for_some_is_delivered(server: MailServer) -> None:
     outcome = await sent(address(server), target(TO, "a@refused.example"))
-    assert (outcome.status_code, outcome.detail) == (250, "not for a@refused.example: 550 5.1.1 no such mailbox")
+    assert (outcome.status_code, outcome.detail) == (250, "not for a@refused.example: 550 5.1.1")
+    assert f"{INSIDE} has 5.1.1 no such mailbox" in outcome.inner
 
 
 @behaving("defer-some")
 async def test_deferred_for_some_is_tried_again(server: MailServer) -> None:
     outcome = await sent(address(server), target(TO, "a@deferred.example"))
     assert (outcome.status_code, outcome.error) == (None, "smtp_deferred")
+    assert outcome.detail == "the mail server refused a@deferred.example: 451 4.7.1"
 
 
 @behaving("stall", "stall-data", "endless")

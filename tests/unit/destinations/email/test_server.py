@@ -1,5 +1,7 @@
 """The URL of a mail server, and addresses."""
 
+from base64 import b64encode
+
 import pytest
 
 from apps.destinations.kinds.email.server import MailServer, is_address, parse_server
@@ -48,6 +50,13 @@ def test_what_it_can_t_be(url: str) -> None:
 
 def test_the_password_is_not_shown() -> None:
     assert "hunter2" not in repr(parse_server("smtps://me:hunter2@mail.example.com"))
+
+
+def test_a_password_is_taken_out_of_what_a_server_says_however_it_repeats_it() -> None:
+    server = MailServer("mail.example.com", 465, "implicit", "me", "hunter2")
+    for said in ("hunter2", b64encode(b"hunter2").decode(), b64encode(b"\0me\0hunter2").decode()):
+        assert server.without_password(f"no: {said}.") == "no: ********."
+    assert MailServer("mail.example.com", 465, "implicit").without_password("no") == "no"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from apps.accounts.egress import is_host
 from apps.destinations.egress.proxy import parse_proxy
+from apps.destinations.kinds.email.domains import parse_domain
 from apps.destinations.kinds.email.server import MailServer, parse_address, parse_server
 from config import production
 
@@ -105,12 +106,22 @@ def _email_address(value: object) -> object:
     return value if value is None else parse_address(str(value))
 
 
+def _domains(value: object) -> object:
+    """A value that names none would open all, silently."""
+    if not isinstance(value := _split(value), list):
+        return value
+    if not value:
+        raise ValueError("names no domain: example.com, or *.example.com for all beneath it; empty is any")
+    return list(dict.fromkeys(parse_domain(str(name)) for name in value))
+
+
 type PublicURL = Annotated[str | None, BeforeValidator(_public_url)]
 type EmailURL = Annotated[MailServer | None, BeforeValidator(_email_url)]
 type EmailAddress = Annotated[str | None, BeforeValidator(_email_address)]
 type Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 type Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 type Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)]
+type Domains = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_domains)]
 type Ports = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ports)]
 type EncryptionKeys = Annotated[tuple[tuple[str, bytes], ...], NoDecode, BeforeValidator(_encryption_keys)]
 
@@ -155,6 +166,7 @@ class Environment(BaseSettings):
     trunkline_public_url: PublicURL = None
     email_url: EmailURL = Field(default=None, repr=False)
     trunkline_email_from: EmailAddress = None
+    trunkline_email_domains: Domains = ()
 
     @classmethod
     def settings_customise_sources(

@@ -106,4 +106,5 @@ QUOTAS = data.quotas(ENVIRONMENT)
 PUBLIC_URL = ENVIRONMENT.trunkline_public_url or ""
 MAIL_SERVER = ENVIRONMENT.email_url
 MAIL_FROM = ENVIRONMENT.trunkline_email_from or ""
+MAIL_DOMAINS = ENVIRONMENT.trunkline_email_domains
 METRICS_TOKEN = ENVIRONMENT.trunkline_metrics_token

@@ -78,6 +78,10 @@ WRONG = [
     ("EMAIL_URL", "http://mail.example.com", "smtp://"),
     ("EMAIL_URL", "smtp://me:hunter2@mail.example.com/?tls=off", "without TLS"),
     ("TRUNKLINE_EMAIL_FROM", "Trunkline <a@b>", "one plain address"),
+    ("TRUNKLINE_EMAIL_DOMAINS", "example.com,ops@example.com", "'ops@example.com' is no domain: example.com, or"),
+    ("TRUNKLINE_EMAIL_DOMAINS", "*", "empty is any"),
+    ("TRUNKLINE_EMAIL_DOMAINS", ",", "names no domain"),
+    ("TRUNKLINE_EMAIL_DOMAINS", " ", "names no domain"),
     ("TRUNKLINE_EGRESS_PROXY", "https://proxy.example:3128", "must start with http://"),
     ("TRUNKLINE_EGRESS_PROXY", "http://proxy.example", "must have a host and a port"),
     ("TRUNKLINE_ENCRYPTION_KEYS", "a:c2hvcnQ=", "32 bytes"),
@@ -142,6 +146,12 @@ def test_e_mail_needs_server_and_sender() -> None:
     assert whole.email_url
     assert (whole.email_url.host, whole.email_url.password) == ("mail.example.com", "hunter2")
     assert "hunter2" not in repr(whole)
+
+
+def test_domains_of_letters_have_one_spelling() -> None:
+    environment = read({"TRUNKLINE_EMAIL_DOMAINS": "Example.com, *.bücher.example,example.com,"})
+    assert environment.trunkline_email_domains == ("example.com", "*.xn--bcher-kva.example")
+    assert read({"TRUNKLINE_EMAIL_DOMAINS": ""}).trunkline_email_domains == ()
 
 
 def test_the_public_url_has_no_slash_at_its_end() -> None:

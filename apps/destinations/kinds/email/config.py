@@ -1,14 +1,17 @@
 """An e-mail destination's settings: `to`, and an optional `subject_prefix`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apps.destinations.kinds.email.domains import outside
+from apps.destinations.kinds.email.failures import DOMAIN_REFUSED
 from apps.destinations.kinds.email.server import is_address
 from apps.kernel.errors import Fault, Invalid
 from apps.kernel.strict_json import pointer
 
 MOST_ADDRESSES = 10
 LONGEST_PREFIX = 64
+RULE = "not at one of the domains letters may go to (TRUNKLINE_EMAIL_DOMAINS)"
 
 FIELDS: Mapping[str, Any] = {
     "to": {
@@ -26,10 +29,13 @@ FIELDS: Mapping[str, Any] = {
 }
 
 
-def clean(config: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"to": [address], "subject_prefix": str}`; raises Invalid naming every fault at once."""
+def clean(config: Mapping[str, Any], domains: Sequence[str] = ()) -> dict[str, Any]:
+    """`{"to": [address], "subject_prefix": str}`; raises Invalid naming every fault at once.
+
+    `domains` as `parse_domain` makes them; none are any.
+    """
     faults = [Fault(pointer(name), "unknown field", "unknown_field") for name in config if name not in FIELDS]
-    faults += _faults_in_to(config.get("to"))
+    faults += _faults_in_to(config.get("to"), domains)
     prefix = config.get("subject_prefix") or ""
     if not isinstance(prefix, str) or len(prefix) > LONGEST_PREFIX or not prefix.isprintable():
         faults.append(Fault("/subject_prefix", f"must be at most {LONGEST_PREFIX} printable characters"))
@@ -38,7 +44,7 @@ def clean(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"to": list(dict.fromkeys(config["to"])), "subject_prefix": prefix.strip()}
 
 
-def _faults_in_to(to: object) -> list[Fault]:
+def _faults_in_to(to: object, domains: Sequence[str]) -> list[Fault]:
     if to is None or to == []:
         return [Fault("/to", "is required: the addresses to write to", "required")]
     if not isinstance(to, list | tuple):
@@ -46,4 +52,8 @@ def _faults_in_to(to: object) -> list[Fault]:
     if len(to) > MOST_ADDRESSES:
         return [Fault("/to", f"has more than {MOST_ADDRESSES} addresses", "too_long")]
     wrong = [place for place, one in enumerate(to) if not is_address(one)]
-    return [Fault(f"/to/{place}", "is no plain address: somebody@example.com") for place in wrong]
+    stray = [place for place in outside(to, domains) if place not in wrong]
+    return [
+        *(Fault(f"/to/{place}", "is no plain address: somebody@example.com") for place in wrong),
+        *(Fault(f"/to/{place}", f"is refused: {RULE}", DOMAIN_REFUSED) for place in stray),
+    ]

@@ -17,6 +17,7 @@ TIMEOUT = "timeout"
 PROTOCOL_ERROR = "protocol_error"
 REFUSED = "smtp_refused"  # for good, as the server says
 DEFERRED = "smtp_deferred"  # for now
+DOMAIN_REFUSED = "domain_refused"  # the operator names others
 REQUEST_FAILED = "request_failed"
 
 ACCEPTED = 250  # RFC 5321 4.2.2

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from email.message import EmailMessage
@@ -9,7 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from apps.destinations.kinds.base import Message, Outcome, Target
-from apps.destinations.kinds.email.failures import UNAVAILABLE, failed, failure_of, taken
+from apps.destinations.kinds.email.config import RULE
+from apps.destinations.kinds.email.domains import outside
+from apps.destinations.kinds.email.failures import DOMAIN_REFUSED, UNAVAILABLE, failed, failure_of, taken
 from apps.destinations.kinds.email.handing import Handing, Refused
 from apps.destinations.kinds.email.letter import letter
 from apps.destinations.kinds.email.server import MailServer
@@ -20,8 +23,8 @@ THREADS = 4  # letters at once; the rest wait their turn within their own deadli
 class EmailSender(AbstractAsyncContextManager["EmailSender"]):
     """A connection for each letter: they are few, and mail servers hang up on those who keep them."""
 
-    def __init__(self, server: MailServer | None, address: str) -> None:
-        self._server, self._address = server, address
+    def __init__(self, server: MailServer | None, address: str, domains: Sequence[str] = ()) -> None:
+        self._server, self._address, self._domains = server, address, domains
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="email")
 
     async def __aenter__(self) -> Self:
@@ -44,11 +47,12 @@ class EmailSender(AbstractAsyncContextManager["EmailSender"]):
         if self._server is None:
             return failed(UNAVAILABLE, "EMAIL_URL is not set any more")
         try:
+            if refused := outside(to := target.config["to"], self._domains):  # stored before there was the rule
+                return failed(DOMAIN_REFUSED, f"{RULE}: {', '.join(str(to[place]) for place in refused)}")
             made = letter(target, message, self._address)
-            refused = await self._handed_in(self._server, made, target.timeout)
+            return taken(await self._handed_in(self._server, made, target.timeout))
         except Exception as error:  # nothing a mail server or a stored config does may stop the engine
             return failure_of(error, target.timeout)
-        return taken(refused)
 
     async def _handed_in(self, server: MailServer, made: EmailMessage, seconds: float) -> Refused:
         handing = Handing(server, seconds)

@@ -1,4 +1,4 @@
-"""The one place where this kind touches the framework: the mail server the operator configured."""
+"""The one place where this kind touches the framework: what the operator configured of letters."""
 
 from django.conf import settings
 
@@ -9,6 +9,11 @@ def get_server() -> MailServer | None:
     """From EMAIL_URL; None where there is none."""
     server: MailServer | None = settings.MAIL_SERVER
     return server
+
+
+def get_domains() -> tuple[str, ...]:
+    """From TRUNKLINE_EMAIL_DOMAINS; none are any."""
+    return tuple(settings.MAIL_DOMAINS)
 
 
 def get_sender_address() -> str:

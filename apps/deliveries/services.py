@@ -160,10 +160,15 @@ def _audit(delivery: Delivery, action: str, actor: Actor) -> None:
 
 
 def _refuse_haste(destination: Destination, moment: datetime) -> None:
-    """Letters go to whomever the destination names."""
-    lately = Delivery.objects.filter(destination=destination, pk__gte=first_id(moment - BETWEEN_LETTERS))
-    if not kind_named(destination.kind).takes_events and lately.exists():
-        raise Conflict("it was sent something within the last minute", code="too_soon")
+    """Letters go to whomever the destination names. Holds its row, so that of two at once one sees the other's."""
+    if kind_named(destination.kind).takes_events:
+        return
+    rows = Destination.objects.select_for_update().filter(pk=destination.pk, deleted_at=None)
+    if not list(rows.values_list("pk")):
+        raise NotFound("it was deleted")
+    tests = Delivery.objects.filter(destination=destination, event__type=TEST_TYPE)
+    if tests.filter(pk__gte=first_id(moment - BETWEEN_LETTERS)).exists():
+        raise Conflict("it was sent a test within the last minute", code="too_soon")
 
 
 @transaction.atomic

@@ -6,11 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from apps.destinations.egress import EgressPolicy, vet_url
+from apps.destinations.egress.policy import HTTPS_REQUIRED
 from apps.destinations.kinds.chat.styles import AUTO, STYLES
 from apps.kernel.errors import Fault, Invalid
 from apps.kernel.strict_json import pointer
 
 MASK = "********"
+WHY = "who reads the URL may write to the channel"
 
 FIELDS: Mapping[str, Any] = {
     "url": {
@@ -52,9 +54,14 @@ def _clean_url(url: object, policy: EgressPolicy, faults: list[Fault]) -> str:
     except Invalid as problem:
         faults.extend(problem.faults)
         return ""
-    if not (vetted.startswith("https://") or _is_inside(vetted, policy)):
-        faults.append(Fault("/url", "must be https: who reads the URL may write to the channel", "https_required"))
+    if not is_private(vetted, policy):
+        faults.append(Fault("/url", f"must be https: {WHY}", HTTPS_REQUIRED))
     return vetted
+
+
+def is_private(url: str, policy: EgressPolicy) -> bool:
+    """Whether nobody on the way reads the URL, which is the secret."""
+    return url.startswith("https://") or _is_inside(url, policy)
 
 
 def _is_inside(url: str, policy: EgressPolicy) -> bool:

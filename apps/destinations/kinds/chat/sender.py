@@ -3,8 +3,9 @@
 import msgspec
 
 from apps.destinations.kinds.base import Message, Outcome, Target
+from apps.destinations.kinds.chat.config import WHY, is_private
 from apps.destinations.kinds.chat.styles import AUTO, message, style_for
-from apps.destinations.kinds.webhook.failures import REQUEST_FAILED
+from apps.destinations.kinds.webhook.failures import HTTPS_REQUIRED, REQUEST_FAILED
 from apps.destinations.kinds.webhook.request import unsigned_head
 from apps.destinations.kinds.webhook.route import Route
 from apps.destinations.kinds.webhook.sender import WebhookSender
@@ -17,6 +18,8 @@ class ChatSender(WebhookSender):
     async def send(self, target: Target, event: Message) -> Outcome:
         """One attempt, over within `target.timeout` seconds. Raises nothing but CancelledError."""
         try:
+            if not is_private(str(target.config["url"]), self._policy):  # stored before there was the rule
+                return Outcome(error=HTTPS_REQUIRED, detail=f"the URL is not https: {WHY}")
             worded = Message(id=event.id, body=body_of(target, event), traceparent=event.traceparent)
         except (msgspec.MsgspecError, KeyError) as error:
             return Outcome(error=REQUEST_FAILED, detail=f"{type(error).__name__}: it can't be put into words")

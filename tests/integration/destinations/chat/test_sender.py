@@ -1,6 +1,9 @@
 """A chat's webhook on a real socket: what is posted, and that it goes where deliveries may go, and no further."""
 
 import json
+from collections.abc import Sequence
+
+import pytest
 
 from apps.destinations.egress import EgressPolicy
 from apps.destinations.kinds import Message, Target
@@ -45,5 +48,28 @@ async def test_answers_count_as_a_webhook_s() -> None:
 
 async def test_private_addresses_are_refused() -> None:
     async with ChatKind(EgressPolicy).sender() as sender:
-        outcome = await sender.send(target("http://127.0.0.1:9/"), MESSAGE)
+        outcome = await sender.send(target("https://127.0.0.1:9/"), MESSAGE)
     assert outcome.error == "address_refused"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hooks.slack.com/services/s3cret", "http://10.0.0.1/s3cret", "http://[::1/s3cret", "s3cret", ""]
+)
+async def test_one_stored_before_https_was_the_rule_is_not_sent_to(url: str) -> None:
+    async with ChatSender(LOOPBACK, lookup=nobody_asks) as sender:
+        outcome = await sender.send(target(url), MESSAGE)
+    assert (outcome.status_code, outcome.error) == (None, "https_required")
+    assert "the URL" in outcome.detail
+    assert "s3cret" not in outcome.detail + outcome.inner
+
+
+async def test_a_name_that_leads_into_an_opened_network_is_no_exception() -> None:
+    """As when it is saved: a name may lead elsewhere tomorrow."""
+    with Receiver() as receiver:
+        async with ChatSender(LOOPBACK, lookup=nobody_asks) as sender:
+            outcome = await sender.send(target(receiver.url("/services/x", host="chat.internal")), MESSAGE)
+    assert (outcome.error, receiver.requests) == ("https_required", [])
+
+
+def nobody_asks(host: str) -> Sequence[str]:
+    raise AssertionError(host)

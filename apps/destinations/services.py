@@ -329,7 +329,8 @@ def _set_status(destination: Destination, status: Status, reason: str, actor: Ac
 
 def _changed(destination: Destination, given: Mapping[str, Any]) -> dict[str, Any]:
     kind = kind_named(destination.kind)
-    return kind.clean(kind.change(config_of(destination), given), _egress_of(destination.project))
+    before = config_of(destination)
+    return kind.clean(kind.change(before, given), _egress_of(destination.project), before=before)
 
 
 def _egress_of(project: Project) -> EgressRules | None:

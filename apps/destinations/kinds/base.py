@@ -131,10 +131,12 @@ class Kind(Protocol):
         """The config with what is `given` replaced, for `clean` to judge; raises Invalid."""
         ...
 
-    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
+    def clean(
+        self, config: Mapping[str, Any], egress: EgressRules | None = None, *, before: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The config as it is stored; raises `Invalid` with a pointer to each field that is wrong.
 
-        `egress` are the project's own rules, beside the installation's.
+        `egress` are the project's own rules, beside the installation's. `before` is what is stored, in a change.
         """
         ...
 

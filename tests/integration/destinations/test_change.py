@@ -1,6 +1,7 @@
 """Changes that meet one another: none is written over unseen, and nothing brings a deleted destination back."""
 
 import pytest
+from pytest_django import Settings
 
 from apps.accounts.models import Project
 from apps.destinations.models import Destination
@@ -60,3 +61,19 @@ def test_nothing_waits_for_a_poison_event_where_there_is_no_order(project: Proje
     with pytest.raises(Invalid):
         destination_change(destination=plain, actor=ACTOR, policy=poison)
     assert read(plain).policy == {}
+
+
+def test_a_proxy_stored_before_the_operator_had_one_hinders_no_change(project: Project, settings: Settings) -> None:
+    here = a_destination(project, config={"url": OLD, "proxy": "http://127.0.0.1:9"})
+    settings.TRUNKLINE_EGRESS_PROXY = "http://10.0.0.1:3128"
+    changed = destination_change(destination=here, actor=ACTOR, config={"url": NEW, "headers": {"a": "b"}})
+    assert config_of(changed)["proxy"] == "http://127.0.0.1:9"
+    for config in ({"proxy": "http://127.0.0.1:8", "headers": {}}, {"proxy": "http://localhost:9", "headers": {}}):
+        with pytest.raises(Invalid) as caught:
+            destination_change(destination=changed, actor=ACTOR, config=config)
+        assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/proxy", "proxy_refused")]
+    with pytest.raises(Invalid) as caught:
+        a_destination(project, config={"url": OLD, "proxy": "http://127.0.0.1:9"})
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/proxy", "proxy_refused")]
+    without = destination_change(destination=read(changed), actor=ACTOR, config={"proxy": None, "headers": {}})
+    assert "proxy" not in config_of(without)

@@ -32,7 +32,9 @@ class ChatKind:
     def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         return {**config, **given}
 
-    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
+    def clean(
+        self, config: Mapping[str, Any], egress: EgressRules | None = None, *, before: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """May wait for the DNS, so call it outside a transaction."""
         policy = narrowed(self._policy(), egress)
         cleaned = clean(config, policy)

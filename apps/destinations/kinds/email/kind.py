@@ -36,7 +36,9 @@ class EmailKind:
     def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         return {**config, **given}
 
-    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
+    def clean(
+        self, config: Mapping[str, Any], egress: EgressRules | None = None, *, before: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Egress rules are about receivers; the mail server is the operator's."""
         return clean(config, self._domains())
 

@@ -10,7 +10,7 @@ from apps.destinations.egress import EgressPolicy, narrowed, vet_resolved
 from apps.destinations.egress.proxy import parse_proxy
 from apps.destinations.kinds.webhook.config import FIELDS, clean, masked
 from apps.destinations.kinds.webhook.form import FORM
-from apps.destinations.kinds.webhook.proxy import stand_in
+from apps.destinations.kinds.webhook.proxy import OperatorsProxy, stand_in
 from apps.destinations.kinds.webhook.sender import WebhookSender
 from apps.destinations.kinds.webhook.settings import get_policy, get_proxy
 from apps.kernel.errors import Fault, Invalid
@@ -29,19 +29,33 @@ class WebhookKind:
     form = FORM
     signs = takes_events = True
 
-    def __init__(self, policy: Callable[[], EgressPolicy] = get_policy) -> None:
-        self._policy = policy
+    def __init__(
+        self,
+        policy: Callable[[], EgressPolicy] = get_policy,
+        proxy: Callable[[], OperatorsProxy] = get_proxy,
+    ) -> None:
+        self._policy, self._proxy = policy, proxy
 
     def unavailable(self) -> str:
         return ""
 
-    def clean(self, config: Mapping[str, Any], egress: EgressRules | None = None) -> dict[str, Any]:
+    def clean(
+        self, config: Mapping[str, Any], egress: EgressRules | None = None, *, before: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The config as it is stored; raises Invalid. May wait for the DNS, so call it outside a transaction."""
         policy = narrowed(self._policy(), egress)
         cleaned = clean(config, policy)
+        self._refuse_proxy(cleaned, before or {})
         for pointer, url in _called(cleaned):
             _vet_resolved(url, policy, pointer)
         return cleaned
+
+    def _refuse_proxy(self, cleaned: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        """Where the operator's is in between, another one would do nothing. One that is stored may stay."""
+        proxy = cleaned.get("proxy")
+        if proxy and proxy != before.get("proxy") and self._proxy().via(Url(cleaned["url"]).host_str or ""):
+            detail = "must be left out: deliveries to this host go through TRUNKLINE_EGRESS_PROXY"
+            raise Invalid("The destination's settings are not valid", faults=[Fault("/proxy", detail, "proxy_refused")])
 
     def change(self, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Secrets don't follow a webhook to another host, nor through another proxy, nor to whom another authority
@@ -65,7 +79,7 @@ class WebhookKind:
 
     def sender(self) -> WebhookSender:
         """An async context manager; one per event loop, and never made before a fork."""
-        return WebhookSender(self._policy(), proxy=get_proxy())
+        return WebhookSender(self._policy(), proxy=self._proxy())
 
 
 def _called(cleaned: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from apps.destinations.egress import EgressPolicy
+from apps.destinations.egress.proxy import parse_proxy
 from apps.destinations.kinds import Kind, Message, Sender, Target, kind_named
 from apps.destinations.kinds.webhook import KIND, WebhookKind
+from apps.destinations.kinds.webhook.proxy import OperatorsProxy
 from apps.destinations.kinds.webhook.route import USER_AGENT
 from apps.destinations.kinds.webhook.settings import get_policy
 from apps.kernel.errors import Invalid
@@ -72,6 +74,41 @@ def test_headers_do_not_follow_to_another_host(url: str) -> None:
         KIND.change(CONFIG, {"url": url})
     assert [fault.pointer for fault in caught.value.faults] == ["/headers"]
     assert KIND.change({"url": CONFIG["url"], "headers": {}}, {"url": url})["url"] == url
+
+
+OWN, OTHER = "http://me:s3cret@127.0.0.1:9", "http://127.0.0.1:8"
+
+
+@pytest.fixture
+def behind() -> WebhookKind:
+    """Where the operator's proxy is in between, but for one network."""
+    proxy = OperatorsProxy(parse_proxy("http://10.0.0.1:3128"), ("127.0.0.0/8",))
+    return WebhookKind(lambda: EgressPolicy((ip_network("127.0.0.0/8"),)), lambda: proxy)
+
+
+def refused_at(kind: WebhookKind, config: dict[str, Any], before: dict[str, Any] | None = None) -> list[str]:
+    try:
+        kind.clean(config, before=before)
+    except Invalid as problem:
+        assert "s3cret" not in str(problem.faults)
+        return [f"{fault.pointer} {fault.code}" for fault in problem.faults]
+    return []
+
+
+def test_no_other_proxy_is_taken_where_the_operator_s_is_in_between(behind: WebhookKind) -> None:
+    there, around = "https://203.0.114.7/", "https://127.0.0.1/"
+    assert refused_at(behind, {"url": there, "proxy": OWN}) == ["/proxy proxy_refused"]
+    assert refused_at(behind, {"url": around, "proxy": OWN}) == []  # there it is used
+    assert refused_at(behind, {"url": there}) == refused_at(behind, {"url": there, "proxy": None}) == []
+    assert refused_at(WebhookKind(behind._policy), {"url": there, "proxy": OWN}) == []
+
+
+def test_one_that_is_stored_may_stay(behind: WebhookKind) -> None:
+    before = {"url": "https://203.0.114.7/", "headers": {}, "proxy": OWN}
+    assert refused_at(behind, {**before, "headers": {"a": "b"}}, before) == []
+    assert refused_at(behind, {**before, "url": "https://203.0.114.8/"}, before) == []
+    assert refused_at(behind, {**before, "proxy": OTHER}, before) == ["/proxy proxy_refused"]
+    assert refused_at(behind, {"url": before["url"]}, before) == []
 
 
 def test_neither_summary_nor_public_config_holds_a_secret() -> None:

@@ -91,6 +91,11 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # made for each attempt, 
     inner: str = ""  # the detail with what only operators may see, for the log
     duration_ms: int = 0
 
+    def __repr__(self) -> str:
+        """Without the body, in which a receiver may repeat what it was sent."""
+        said = self.inner or self.detail
+        return f"Outcome({self.status_code}, {self.error!r}, {said!r}, {len(self.body)} bytes, {self.duration_ms} ms)"
+
 
 class Sender(Protocol):
     """Holds a kind's connections; one per engine, used concurrently."""

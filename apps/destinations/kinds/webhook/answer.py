@@ -22,6 +22,9 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     retry_after: str
     is_whole: bool = True  # to the end of the body, or as far as we read
 
+    def __repr__(self) -> str:
+        return f"Answer({self.status}, {len(self.body)} bytes)"  # a token, or what a receiver repeats of a request
+
 
 class AnswerReader:
     """Reads the answers on one connection, one after the other; the parser calls the `on_…` methods.

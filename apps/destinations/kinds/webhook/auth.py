@@ -64,7 +64,7 @@ class OAuth2(msgspec.Struct, frozen=True):
     style: Literal["basic", "post"] = "basic"
 
     def __repr__(self) -> str:
-        return f"OAuth2({self.token_url!r}, {self.client_id!r})"
+        return f"OAuth2({self.token_url.partition('?')[0]!r}, {self.client_id!r})"
 
     def form(self) -> dict[str, str]:
         """What is posted to `token_url`."""

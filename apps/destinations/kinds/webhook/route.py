@@ -1,7 +1,7 @@
 """A destination's config made ready once: parsing a URL for each request would cost as much as sending it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_network
@@ -35,11 +35,11 @@ class Route:
     host: str  # as in the URL; an IPv6 address in brackets
     port: int
     is_tls: bool
-    head: bytes  # request line and headers, up to those of one attempt
+    head: bytes = field(repr=False)  # request line and headers, up to those of one attempt: they may hold credentials
     literal: Resolution | None  # the verdict, where no look-up is needed: of an address, a port, a scheme
-    tls: ClientTLS | None = None  # the certificates it has of its own
-    oauth: OAuth2 | None = None  # where its tokens come from
-    via: Via | None = None  # the proxy in between
+    tls: ClientTLS | None = field(repr=False, default=None)  # the certificates it has of its own
+    oauth: OAuth2 | None = field(repr=False, default=None)  # where its tokens come from
+    via: Via | None = field(repr=False, default=None)  # the proxy in between
     hop: Resolution | None = None  # the verdict on that one, where its host is an address
     kept: int = KEPT  # bytes of an answer that are kept
 

@@ -47,6 +47,9 @@ class Post(msgspec.Struct, frozen=True):
     timeout: float  # seconds for all of it
     deadline: float  # by time.monotonic
 
+    def __repr__(self) -> str:
+        return f"Post({self.route.origin!r}, …)"  # the head may hold credentials, for the receiver or a proxy
+
     def showing(self, token: str) -> "Post":
         """The same with that token."""
         line = f"authorization: Bearer {token}\r\n\r\n".encode("ascii")

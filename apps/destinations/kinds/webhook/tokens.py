@@ -36,6 +36,9 @@ class Token(msgspec.Struct, frozen=True):
     until: float
     failure: str = ""
 
+    def __repr__(self) -> str:
+        return f"Token({self.failure or '…'!r}, until={self.until})"
+
 
 class Tokens:
     """One per event loop. `fetch` asks the token endpoint; raises AttemptFailed."""

@@ -16,7 +16,7 @@ from apps.destinations.kinds.email.domains import outside, parse_domain
         ("BÜCHER.example", "xn--bcher-kva.example"),
         ("bu\u0308cher.example", "xn--bcher-kva.example"),
         ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
-        ("ｅxample。com", "example.com"),
+        ("\uff45xample\u3002com", "example.com"),
         ("*.example.com", "*.example.com"),
         ("*.Bücher.example", "*.xn--bcher-kva.example"),
     ],

@@ -90,7 +90,6 @@ def refused_at(kind: WebhookKind, config: dict[str, Any], before: dict[str, Any]
     try:
         kind.clean(config, before=before)
     except Invalid as problem:
-        assert "s3cret" not in str(problem.faults)
         return [f"{fault.pointer} {fault.code}" for fault in problem.faults]
     return []
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.deliveries.policy.breaker import rising
-from apps.deliveries.policy.fairness import NEW, Standing, judged, window
+from apps.deliveries.policy.fairness import NEW, Conduct, judged, window
 
 CHUNK = 16  # deliveries: taking fewer from many destinations at once costs more than taking turns
 MOST_ASKED = 500  # destinations of one claim
 LEAST_YIELD = 1 / 16
-MOST_REMEMBERED = 10_000  # destinations whose standing is kept
+MOST_REMEMBERED = 10_000  # destinations whose conduct is kept
 
 
 class Ramp(NamedTuple):
@@ -30,7 +30,7 @@ class Lanes:
         self.ramps: Mapping[UUID, Ramp] = {}
         self._due: OrderedDict[UUID, None] = OrderedDict()  # whose turn is next comes first
         self._held: Counter[UUID] = Counter()
-        self._standing: OrderedDict[UUID, Standing] = OrderedDict()
+        self._conduct: OrderedDict[UUID, Conduct] = OrderedDict()
         self._resting: dict[UUID, float] = {}  # until when
         self._shut: dict[UUID, float] = {}  # the same of those that nothing brings back sooner
         self._yield = 1.0  # deliveries that claims bring of late for each that is asked for
@@ -62,7 +62,7 @@ class Lanes:
     def _allowed(self, destination_id: UUID, now: float) -> int:
         if destination_id in self._resting or destination_id in self._shut:
             return 0
-        allowed = window(self._standing.get(destination_id, NEW), places=self.places)
+        allowed = window(self._conduct.get(destination_id, NEW), places=self.places)
         if ramp := self.ramps.get(destination_id):
             allowed = min(allowed, rising(self.places, now - ramp.began, ramp.seconds))
         return max(0, allowed - self._held[destination_id])
@@ -82,7 +82,7 @@ class Lanes:
                 self._due.setdefault(destination_id)
             if full and not claimed[destination_id]:
                 self._due.move_to_end(destination_id, last=False)
-            if rest := self._standing.get(destination_id, NEW).rest:
+            if rest := self._conduct.get(destination_id, NEW).rest:
                 self._resting[destination_id] = now + rest
 
     def rest(self, rests: Mapping[UUID, float]) -> None:
@@ -120,12 +120,12 @@ class Lanes:
         self._held[destination_id] -= quick + slow + failed
         if self._held[destination_id] <= 0:
             del self._held[destination_id]
-        standing = self._standing.pop(destination_id, NEW)
-        self._standing[destination_id] = judged(
-            standing, quick=quick, slow=slow, failed=failed, places=self.places, took=took, adaptive=adaptive
+        conduct = self._conduct.pop(destination_id, NEW)
+        self._conduct[destination_id] = judged(
+            conduct, quick=quick, slow=slow, failed=failed, places=self.places, took=took, adaptive=adaptive
         )
-        if len(self._standing) > MOST_REMEMBERED:
-            self._standing.popitem(last=False)
+        if len(self._conduct) > MOST_REMEMBERED:
+            self._conduct.popitem(last=False)
 
     def next_rest_ends(self) -> float | None:
         """When one that rests may be asked again; None where none rests."""

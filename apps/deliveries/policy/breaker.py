@@ -24,7 +24,7 @@ class Circuit(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Turn(StrEnum):
+class Step(StrEnum):
     TRIPPED = "tripped"  # so many failures in a row
     PROBED = "probed"  # an engine took it upon itself to try
     REFUSED = "refused"  # the probe failed
@@ -32,17 +32,17 @@ class Turn(StrEnum):
     RESET = "reset"  # by a person
 
 
-TRANSITIONS: MappingProxyType[tuple[Circuit, Turn], Circuit] = MappingProxyType(
+TRANSITIONS: MappingProxyType[tuple[Circuit, Step], Circuit] = MappingProxyType(
     {
-        (Circuit.CLOSED, Turn.TRIPPED): Circuit.OPEN,
-        (Circuit.OPEN, Turn.PROBED): Circuit.HALF_OPEN,
-        (Circuit.HALF_OPEN, Turn.PROBED): Circuit.HALF_OPEN,  # the prober died
-        (Circuit.HALF_OPEN, Turn.REFUSED): Circuit.OPEN,
-        (Circuit.HALF_OPEN, Turn.RECOVERED): Circuit.CLOSED,
-        (Circuit.OPEN, Turn.RECOVERED): Circuit.CLOSED,  # by what was in flight when it opened
-        (Circuit.OPEN, Turn.RESET): Circuit.CLOSED,
-        (Circuit.HALF_OPEN, Turn.RESET): Circuit.CLOSED,
-        (Circuit.CLOSED, Turn.RESET): Circuit.CLOSED,
+        (Circuit.CLOSED, Step.TRIPPED): Circuit.OPEN,
+        (Circuit.OPEN, Step.PROBED): Circuit.HALF_OPEN,
+        (Circuit.HALF_OPEN, Step.PROBED): Circuit.HALF_OPEN,  # the prober died
+        (Circuit.HALF_OPEN, Step.REFUSED): Circuit.OPEN,
+        (Circuit.HALF_OPEN, Step.RECOVERED): Circuit.CLOSED,
+        (Circuit.OPEN, Step.RECOVERED): Circuit.CLOSED,  # by what was in flight when it opened
+        (Circuit.OPEN, Step.RESET): Circuit.CLOSED,
+        (Circuit.HALF_OPEN, Step.RESET): Circuit.CLOSED,
+        (Circuit.CLOSED, Step.RESET): Circuit.CLOSED,
     }
 )
 
@@ -76,7 +76,7 @@ def judged(standing: Standing, outcomes: Sequence[bool], rule: Breaker, now: dat
 
 def _succeeded(standing: Standing, rule: Breaker, now: datetime) -> Standing:
     if standing.state is not Circuit.CLOSED:
-        closed = _turned(standing, Turn.RECOVERED)
+        closed = _stepped(standing, Step.RECOVERED)
         return replace(closed, failures=0, failing_since=None, retry_at=None, closed_at=now)
     return replace(standing, failures=0, failing_since=None) if ramping(standing, rule, now) else FRESH
 
@@ -85,21 +85,21 @@ def _failed(standing: Standing, rule: Breaker, now: datetime) -> Standing:
     since = standing.failing_since or now
     more = replace(standing, failures=min(standing.failures + 1, 1_000_000_000), failing_since=since)
     if standing.state is Circuit.HALF_OPEN:
-        return _opened(more, Turn.REFUSED, rule, now)
+        return _opened(more, Step.REFUSED, rule, now)
     if standing.state is Circuit.CLOSED and rule.enabled and more.failures >= rule.failures:
-        return _opened(more, Turn.TRIPPED, rule, now)
+        return _opened(more, Step.TRIPPED, rule, now)
     return more
 
 
-def _opened(standing: Standing, turn: Turn, rule: Breaker, now: datetime) -> Standing:
+def _opened(standing: Standing, step: Step, rule: Breaker, now: datetime) -> Standing:
     seconds = min(rule.longest, rule.open_for * 2.0 ** min(standing.opened, LONGEST_EXPONENT))
     until = now + timedelta(seconds=seconds)
-    return replace(_turned(standing, turn), opened=standing.opened + 1, retry_at=until, closed_at=None)
+    return replace(_stepped(standing, step), opened=standing.opened + 1, retry_at=until, closed_at=None)
 
 
-def _turned(standing: Standing, turn: Turn) -> Standing:
-    """Raises KeyError for a turn that the table does not have."""
-    return replace(standing, state=TRANSITIONS[standing.state, turn])
+def _stepped(standing: Standing, step: Step) -> Standing:
+    """Raises KeyError for a step that the table does not have."""
+    return replace(standing, state=TRANSITIONS[standing.state, step])
 
 
 def may_probe(standing: Standing, now: datetime) -> bool:
@@ -109,12 +109,12 @@ def may_probe(standing: Standing, now: datetime) -> bool:
 
 def probed(standing: Standing, *, until: datetime) -> Standing:
     """An engine probes; should it die, another may from `until` on."""
-    return replace(_turned(standing, Turn.PROBED), retry_at=until)
+    return replace(_stepped(standing, Step.PROBED), retry_at=until)
 
 
 def reset(standing: Standing) -> Standing:
     """A person closed it; nothing is remembered."""
-    _turned(standing, Turn.RESET)
+    _stepped(standing, Step.RESET)
     return FRESH
 
 

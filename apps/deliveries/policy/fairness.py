@@ -21,7 +21,7 @@ DRIFT_AT_REST = 0.1  # the same where the window is as small as slowness makes i
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Conduct:
     """What is known of a destination."""
 
     window: int = 0  # not known yet
@@ -34,11 +34,11 @@ class Standing:
         return REST if self.failures >= FAILING else 0.0
 
 
-NEW = Standing()
+NEW = Conduct()
 
 
 def judged(
-    standing: Standing,
+    conduct: Conduct,
     *,
     quick: int,
     slow: int,
@@ -46,25 +46,25 @@ def judged(
     places: int,
     took: float | None = None,
     adaptive: bool = True,
-) -> Standing:
+) -> Conduct:
     """After so many attempts that ended; `places` is what the engine has for all destinations.
 
     `took`: seconds, the mean of those that succeeded. Where it is not `adaptive`, slowing does not count.
     """
-    before = standing.window or start(places)
-    failures = 0 if quick or slow else standing.failures + failed
-    best = _best(standing.best, took, at_rest=before <= start(places))
+    before = conduct.window or start(places)
+    failures = 0 if quick or slow else conduct.failures + failed
+    best = _best(conduct.best, took, at_rest=before <= start(places))
     if failures >= FAILING:
-        return Standing(PROBES, failures, best)
+        return Conduct(PROBES, failures, best)
     if failed > quick:
         wanted = before // 2
     elif slow > quick:
         wanted = min(before, start(places))
-    elif adaptive and (gradient := _gradient(standing.best, took)) < 1:
+    elif adaptive and (gradient := _gradient(conduct.best, took)) < 1:
         wanted = min(before, max(start(places), int(before * gradient)))
     else:
         wanted = before + quick - failed
-    return Standing(min(max(1, wanted), most(places)), failures, best)
+    return Conduct(min(max(1, wanted), most(places)), failures, best)
 
 
 def _best(best: float | None, took: float | None, *, at_rest: bool) -> float | None:
@@ -80,9 +80,9 @@ def _gradient(best: float | None, took: float | None) -> float:
     return max(0.5, min(1.0, (TOLERANCE * best + SLACK) / max(took, 1e-6)))
 
 
-def window(standing: Standing, *, places: int) -> int:
+def window(conduct: Conduct, *, places: int) -> int:
     """Deliveries it may hold now."""
-    return min(standing.window or start(places), most(places))
+    return min(conduct.window or start(places), most(places))
 
 
 def start(places: int) -> int:

@@ -20,7 +20,7 @@ PHRASES: Mapping[str, str] = {
 }
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True):
     """What the words are made of."""
 
     type: str
@@ -37,28 +37,28 @@ class _Body(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-def facts_of(message: Message) -> Facts:
+def said_in(message: Message) -> Said:
     """Whatever its format; raises msgspec.MsgspecError for a body that is none of ours."""
     if event := message.event:
-        return Facts(event.type, event.time, msgspec.json.decode(message.data))
+        return Said(event.type, event.time, msgspec.json.decode(message.data))
     body = _decode(message.body)
-    return Facts(body.type, body.timestamp, body.data)
+    return Said(body.type, body.timestamp, body.data)
 
 
-def headline(facts: Facts) -> str:
+def headline(said: Said) -> str:
     """One line: what happened, and to which destination where it is about one."""
-    phrase = PHRASES.get(facts.type, facts.type)
-    about = facts.data.get("destination") if isinstance(facts.data, dict) else None
+    phrase = PHRASES.get(said.type, said.type)
+    about = said.data.get("destination") if isinstance(said.data, dict) else None
     if not isinstance(about, dict):
         return phrase
     name = about.get("name") or about.get("summary") or about.get("id") or ""
     return f"{phrase}: {one_line(str(name))}"
 
 
-def lines_of(facts: Facts) -> list[str]:
+def lines_of(said: Said) -> list[str]:
     """`name: value` for whatever the data holds, no more of it than anyone will read."""
-    lines = [f"type: {facts.type}", f"time: {facts.time.isoformat()}"]
-    for line in _told("", facts.data, 0):
+    lines = [f"type: {said.type}", f"time: {said.time.isoformat()}"]
+    for line in _told("", said.data, 0):
         if len(lines) >= MOST_LINES:
             return [*lines, "…"]
         lines.append(line[:LONGEST_LINE])

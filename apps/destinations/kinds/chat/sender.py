@@ -9,7 +9,7 @@ from apps.destinations.kinds.webhook.failures import HTTPS_REQUIRED, REQUEST_FAI
 from apps.destinations.kinds.webhook.request import unsigned_head
 from apps.destinations.kinds.webhook.route import Route
 from apps.destinations.kinds.webhook.sender import WebhookSender
-from apps.destinations.kinds.wording import facts_of, headline, lines_of
+from apps.destinations.kinds.wording import headline, lines_of, said_in
 
 
 class ChatSender(WebhookSender):
@@ -31,7 +31,7 @@ class ChatSender(WebhookSender):
 
 def body_of(target: Target, event: Message) -> bytes:
     """The same for the same event, always."""
-    facts, url = facts_of(event), str(target.config["url"])
+    said, url = said_in(event), str(target.config["url"])
     style = target.config.get("style") or AUTO
-    text = "\n".join([headline(facts), *lines_of(facts), f"event: {event.id}"])
+    text = "\n".join([headline(said), *lines_of(said), f"event: {event.id}"])
     return message(style_for(url) if style == AUTO else style, text)

@@ -4,22 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.deliveries.policy.fairness import FAILING, NEW, PROBES, REST, Standing, judged, most, start, window
+from apps.deliveries.policy.fairness import FAILING, NEW, PROBES, REST, Conduct, judged, most, start, window
 
 PLACES = 256
 
 
 def after(
     *rounds: dict[str, int],
-    standing: Standing = NEW,
+    conduct: Conduct = NEW,
     places: int = PLACES,
     took: float | None = None,
     adaptive: bool = True,
-) -> Standing:
+) -> Conduct:
     for one in rounds:
         counts = {name: one.get(name, 0) for name in ("quick", "slow", "failed")}
-        standing = judged(standing, **counts, places=places, took=took, adaptive=adaptive)
-    return standing
+        conduct = judged(conduct, **counts, places=places, took=took, adaptive=adaptive)
+    return conduct
 
 
 TABLE = [
@@ -59,18 +59,18 @@ ROUND = st.fixed_dictionaries({name: st.integers(0, 300) for name in ("quick", "
 
 @given(st.lists(ROUND, max_size=30), st.integers(1, 4_096))
 def test_whatever_happens_it_may_hold_one_and_never_all(rounds: list[dict[str, int]], places: int) -> None:
-    standing = after(*rounds, places=places)
-    assert 1 <= window(standing, places=places) <= most(places)
-    assert standing.failures >= 0
+    conduct = after(*rounds, places=places)
+    assert 1 <= window(conduct, places=places) <= most(places)
+    assert conduct.failures >= 0
 
 
 @given(st.lists(ROUND, max_size=10))
 def test_a_destination_that_recovers_soon_has_nearly_all_again(rounds: list[dict[str, int]]) -> None:
-    standing = after(*rounds)
+    conduct = after(*rounds)
     for _ in range(10):
-        standing = after({"quick": window(standing, places=PLACES)}, standing=standing)
-    assert window(standing, places=PLACES) == most(PLACES)
-    assert standing.rest == 0.0
+        conduct = after({"quick": window(conduct, places=PLACES)}, conduct=conduct)
+    assert window(conduct, places=PLACES) == most(PLACES)
+    assert conduct.rest == 0.0
 
 
 # One that slows
@@ -79,31 +79,31 @@ WIDE = after({"quick": 1_000}, took=0.1)  # its best is a tenth of a second
 
 
 def test_a_quick_one_stays_wide_within_the_tolerance() -> None:
-    assert window(after({"quick": 10}, standing=WIDE, took=2 * 0.1 + 0.25), places=PLACES) == most(PLACES)
+    assert window(after({"quick": 10}, conduct=WIDE, took=2 * 0.1 + 0.25), places=PLACES) == most(PLACES)
 
 
 def test_one_that_slows_is_given_less_in_proportion() -> None:
     """(2 × 0.1 + 0.25) / 0.6 = three quarters of 224 places; and never below a half in one round."""
-    assert window(after({"quick": 10}, standing=WIDE, took=0.6), places=PLACES) == 168
-    assert window(after({"quick": 10}, standing=WIDE, took=0.95), places=PLACES) == 112
+    assert window(after({"quick": 10}, conduct=WIDE, took=0.6), places=PLACES) == 168
+    assert window(after({"quick": 10}, conduct=WIDE, took=0.95), places=PLACES) == 112
 
 
 def test_one_that_slows_is_left_alone_where_that_is_wanted() -> None:
-    assert window(after({"quick": 10}, standing=WIDE, took=0.95, adaptive=False), places=PLACES) == most(PLACES)
+    assert window(after({"quick": 10}, conduct=WIDE, took=0.95, adaptive=False), places=PLACES) == most(PLACES)
 
 
 def test_one_that_is_quick_again_has_all_again() -> None:
-    slowed = after(*[{"quick": 10}] * 20, standing=WIDE, took=0.95)
+    slowed = after(*[{"quick": 10}] * 20, conduct=WIDE, took=0.95)
     assert window(slowed, places=PLACES) < most(PLACES)
-    assert window(after(*[{"quick": 50}] * 10, standing=slowed, took=0.1), places=PLACES) == most(PLACES)
+    assert window(after(*[{"quick": 50}] * 10, conduct=slowed, took=0.1), places=PLACES) == most(PLACES)
 
 
 def test_one_that_has_become_slow_for_good_is_not_held_down_for_ever() -> None:
     """At the floor it is not our load that slows it: what it takes there is its best now."""
-    standing, windows = WIDE, []
+    conduct, windows = WIDE, []
     for _ in range(60):
-        standing = after({"quick": 10}, standing=standing, took=0.7)
-        windows.append(window(standing, places=PLACES))
+        conduct = after({"quick": 10}, conduct=conduct, took=0.7)
+        windows.append(window(conduct, places=PLACES))
     assert min(windows) == start(PLACES)
     assert windows[-1] > 3 * start(PLACES)
 
@@ -115,18 +115,18 @@ LATENCY = st.one_of(st.none(), st.floats(0, 120))
 def test_slowing_alone_never_takes_more_than_the_floor(
     rounds: list[tuple[dict[str, int], float | None]], places: int
 ) -> None:
-    standing = NEW
+    conduct = NEW
     for one, took in rounds:
-        before = window(standing, places=places)
-        standing = after({**one, "failed": 0, "slow": 0}, standing=standing, places=places, took=took)
-        now_has = window(standing, places=places)
+        before = window(conduct, places=places)
+        conduct = after({**one, "failed": 0, "slow": 0}, conduct=conduct, places=places, took=took)
+        now_has = window(conduct, places=places)
         assert now_has >= min(before, start(places))
         assert now_has <= most(places)
-        assert standing.best is None or standing.best >= 0
+        assert conduct.best is None or conduct.best >= 0
 
 
 @given(st.floats(0, 1), st.floats(0, 60), st.floats(0, 60))
 def test_the_slower_the_less(best: float, one: float, other: float) -> None:
-    standing = Standing(100, 0, best)
-    quicker, slower = (after({"quick": 5}, standing=standing, took=took) for took in sorted((one, other)))
+    conduct = Conduct(100, 0, best)
+    quicker, slower = (after({"quick": 5}, conduct=conduct, took=took) for took in sorted((one, other)))
     assert window(slower, places=PLACES) <= window(quicker, places=PLACES)

@@ -36,7 +36,10 @@ class Share:
         self.waiting += 1
 
     def remove(self, destination: str, turn: Future[None]) -> None:
-        line = self.lines[destination]
+        """Unless it was passed over already, as its waiter went away before it knew itself."""
+        line = self.lines.get(destination, {})
+        if turn not in line:
+            return
         del line[turn]
         self.waiting -= 1
         if not line:
@@ -75,7 +78,7 @@ class FairQueue:
         except BaseException:
             if turn.cancelled():
                 share.remove(destination, turn)
-                self._leave(project)
+                self._leave(project, share)
             else:  # it came all the same
                 self.give(project, 0.0)
             raise
@@ -88,15 +91,16 @@ class FairQueue:
         share.used += seconds
         if seconds:
             share.typical += (seconds - share.typical) * (WEIGHT if share.typical else 1.0)
-        self._leave(project)
+        self._leave(project, share)
         self._pass_on()
 
     def _pass_on(self) -> None:
         while self._free and (waiting := [one for one in self._active.values() if one.waiting]):
             share = min(waiting, key=_before)
             turn = share.next()
-            self._serve(share)
-            turn.set_result(None)
+            if not turn.done():  # else it is cancelled, and its waiter is about to hear of it
+                self._serve(share)
+                turn.set_result(None)
 
     def _serve(self, share: Share) -> None:
         self._free -= 1
@@ -112,9 +116,8 @@ class FairQueue:
             self._active[project] = share
         return share
 
-    def _leave(self, project: UUID) -> None:
-        share = self._active[project]
-        if share.running or share.waiting:
+    def _leave(self, project: UUID, share: Share) -> None:
+        if share.running or share.waiting or self._active.get(project) is not share:
             return
         del self._active[project]
         if not self._active:

@@ -34,8 +34,14 @@ class Room:
         await _settled()
 
     async def go_away(self, name: str) -> None:
-        self._tasks[name].cancel()
+        self.cancel(name)
         await _settled()
+
+    def cancel(self, *names: str) -> list[asyncio.Task[None]]:
+        tasks = [self._tasks[name] for name in names]
+        for task in tasks:
+            task.cancel()
+        return tasks
 
 
 async def _settled() -> None:
@@ -112,6 +118,22 @@ async def test_one_that_goes_away_is_passed_over_and_one_served_at_that_moment_g
     await room.go_away("a3")
     await room.come(B, "b0")
     assert room.served[-1] == "b0"
+
+
+@pytest.mark.parametrize("leaving", [("a1",), ("a1", "a2"), ("a1", "a2", "a3", "b1")])
+async def test_no_place_is_lost_where_waiters_go_at_the_moment_in_which_one_is_free(leaving: tuple[str, ...]) -> None:
+    """Cancelled, and not yet told of it: what is claimed together is out of patience together."""
+    room = Room()
+    await room.come(A, "a0", "a1", "a2", "a3")
+    await room.come(B, "b1")
+    ended = room.cancel(*leaving)
+    room.queue.give(A, 0.25)
+    assert {type(one) for one in await asyncio.gather(*ended, return_exceptions=True)} == {asyncio.CancelledError}
+    for project in [UUID(int=1 if name[0] == "a" else 2) for name in ("b1", "a1", "a2", "a3") if name not in leaving]:
+        await room.end(project)
+    assert len(room.served) == 5 - len(leaving)
+    await room.come(C, "c0")
+    assert room.served[-1] == "c0"
 
 
 async def test_what_would_wait_in_vain_is_told_at_once() -> None:

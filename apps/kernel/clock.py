@@ -7,6 +7,7 @@ never jumps (`database_clock.py` says who, and why).
 import time
 from datetime import UTC, datetime
 
+SLOW = 2.0  # seconds that an answer may take; a later one is no better than what we know
 TOLERATED = 0.01  # seconds that two clocks may differ: asking another machine is no more exact
 STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine sleeps, where there is one
 
@@ -32,16 +33,14 @@ class Clock:
         The other one may have been read at any moment of the two (Cristian, "Probabilistic clock synchronization",
         1989): what lies within is no difference, and a clock that is right is left as it is.
         """
+        if self._origin is not None and answered - asked > SLOW:
+            return 0.0
         origin = time.time() - steady() if self._origin is None else self._origin
         wrong_by = told - ((asked + answered) / 2 + origin)
         if abs(wrong_by) <= (answered - asked) / 2 + TOLERATED:
             wrong_by = 0.0
         self._origin = origin + wrong_by
         return wrong_by
-
-    def ahead_of_machine(self) -> float:
-        """Seconds that this time is ahead of what the machine says."""
-        return 0.0 if self._origin is None else self.seconds() - time.time()
 
 
 clock = Clock()

@@ -11,7 +11,7 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {char: value for value, char in enumerate(ALPHABET)}
 PAIRS = tuple(one + other for one in ALPHABET for other in ALPHABET)  # by 10 bits
 LENGTH = 26  # 128 bits, 5 a character; the first character holds only 3
-BELIEVED = 0.005  # seconds that what the machine's clock is wrong by may wander before ids follow
+BELIEVED = 1_000  # milliseconds that an id may be wrong by: to correct less would make ids change places
 MOMENT = 80  # where the milliseconds begin among the bits
 
 
@@ -20,23 +20,25 @@ class InvalidId(ValueError):
 
 
 def new_uuid() -> UUID:
-    """A fresh UUIDv7 (RFC 9562): sorts by the millisecond it was made in, by our clock and not the machine's."""
-    made, shift = compat.uuid7(), _shift.now()
+    """A fresh UUIDv7 (RFC 9562): sorts by the millisecond it was made in, by our clock."""
+    made = compat.uuid7()
+    shift = _shift.of(made.int >> MOMENT)
     return UUID(int=made.int + (shift << MOMENT)) if shift else made
 
 
 class Shift:
-    """What the times in ids are moved by, in whole milliseconds: it keeps still, lest ids of one millisecond change
-    places."""
+    """What the times in ids are moved by. The library goes by the machine's clock, and never back: set back by an hour,
+    it would be an hour ahead for that long.
+    """
 
     def __init__(self) -> None:
         self._milliseconds = 0
 
-    def now(self) -> int:
-        """Milliseconds."""
-        ahead = clock.ahead_of_machine()
-        if abs(ahead - self._milliseconds / 1_000) > BELIEVED:
-            self._milliseconds = round(ahead * 1_000)
+    def of(self, written: int) -> int:
+        """Milliseconds, for an id with this time in it."""
+        wanted = int(clock.seconds() * 1_000) - written
+        if abs(wanted - self._milliseconds) > BELIEVED:
+            self._milliseconds = wanted
         return self._milliseconds
 
 

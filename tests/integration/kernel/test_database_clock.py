@@ -3,9 +3,11 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from math import inf
 from uuid import UUID
 
 import pytest
+from django.core.signals import request_started
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from uuid_utils import compat
@@ -51,6 +53,17 @@ def test_it_is_asked_with_a_threads_next_work() -> None:
 def test_it_is_asked_with_a_new_connection() -> None:
     connections.close_all()
     connection.ensure_connection()
+    assert abs(differs_by()) < timedelta(seconds=1)
+
+
+def test_it_is_asked_with_a_request_where_a_connection_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections.close_all()
+    request_started.send(None)
+    assert abs(differs_by() - HOUR) < timedelta(seconds=1)  # for one that needs no database none is opened
+    monkeypatch.setattr(database_clock, "next_at", inf)
+    connection.ensure_connection()
+    monkeypatch.setattr(database_clock, "next_at", 0.0)
+    request_started.send(None)
     assert abs(differs_by()) < timedelta(seconds=1)
 
 

@@ -1,5 +1,9 @@
 """Public ids are TypeIDs; the examples are the specification's own (spec/valid.yml and invalid.yml, version 0.3)."""
 
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -8,6 +12,7 @@ from hypothesis import strategies as st
 
 from apps.kernel import ids
 
+HOUR = 3_600.0
 VALID = [
     ("00000000000000000000000000", "00000000-0000-0000-0000-000000000000"),
     ("00000000000000000000000001", "00000000-0000-0000-0000-000000000001"),
@@ -82,10 +87,37 @@ def test_new_uuids_are_version_7_and_ascend() -> None:
     assert made == sorted(set(made))
 
 
-def test_ids_keep_their_order_while_our_clock_and_the_machines_drift(monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead = iter([3_600.0004 + 0.0002 * (number % 2) for number in range(1_000)])
-    monkeypatch.setattr("apps.kernel.clock.clock.ahead_of_machine", lambda: next(ahead))
+@pytest.fixture
+def hour() -> Iterator[Callable[[int], None]]:
+    """Puts our clock so many hours ahead of the machine's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("apps.kernel.ids._shift", ids.Shift())
+        yield lambda hours: patch.setattr("apps.kernel.clock.clock.seconds", lambda: time.time() + hours * HOUR)
+
+
+def test_ids_say_what_our_clock_says_whatever_the_library_remembers(hour: Callable[[int], None]) -> None:
+    for hours in (1, -1, 0, 2):
+        hour(hours)
+        made = [ids.new_uuid() for _ in range(1_000)]
+        assert made == sorted(made)
+        found = datetime.fromtimestamp((made[0].int >> 80) / 1_000, UTC)
+        assert abs(found - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(seconds=2)
+
+
+def test_ids_do_not_change_places_for_less_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    wandering = itertools.cycle([0.4, -0.4, 0.0])
+    monkeypatch.setattr("apps.kernel.ids._shift", ids.Shift())
+    monkeypatch.setattr("apps.kernel.clock.clock.seconds", lambda: time.time() + next(wandering))
     made = [ids.new_uuid() for _ in range(1_000)]
     assert made == sorted(made)
-    monkeypatch.setattr("apps.kernel.clock.clock.ahead_of_machine", lambda: 0.0)
-    assert ids.new_uuid() < made[0]
+
+
+def test_a_library_that_never_goes_back_does_not_lead_ids_astray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is after the machine's clock was an hour ahead: it counts on from there."""
+    monkeypatch.setattr("apps.kernel.ids._shift", ids.Shift())
+    ahead = ids.first_id(datetime.now(UTC) + timedelta(hours=1)).int
+    counted = itertools.count(ahead)
+    monkeypatch.setattr("uuid_utils.compat.uuid7", lambda: UUID(int=next(counted)))
+    made = [ids.new_uuid() for _ in range(1_000)]
+    assert made == sorted(made)
+    assert ids.first_id(datetime.now(UTC) - timedelta(seconds=2)) < made[-1] < ids.first_id(datetime.now(UTC))

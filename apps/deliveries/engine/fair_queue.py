@@ -37,8 +37,8 @@ class Share:
 
     def remove(self, destination: str, turn: Future[None]) -> None:
         """Unless it was passed over already, as its waiter went away before it knew itself."""
-        line = self.lines.get(destination, {})
-        if turn not in line:
+        line = self.lines.get(destination)
+        if line is None or turn not in line:
             return
         del line[turn]
         self.waiting -= 1

@@ -1,6 +1,7 @@
 """Writes what became of attempts, in sets, then tells about them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import compress
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
 from apps.deliveries.notices import notify
 from apps.deliveries.states import Edge
+from apps.deliveries.store import breakers
 from apps.destinations.models import Destination
 from apps.kernel.clock import now
 from apps.kernel.ids import encode
@@ -66,6 +68,8 @@ def _conclude(attempts: Sequence[Attempted]) -> Judgement:
         if one.decision.edge in TOLD:
             outcomes.setdefault(one.parcel.destination_id, []).append(one.decision.edge is Edge.SUCCEEDED)
     judgement = breakers_judge(outcomes, now=now()) if outcomes else Judgement()
+    if rests := {one.parcel.destination_id: one.rest for one in attempts if one.rest}:
+        breakers.probe_again({pk: now() + timedelta(seconds=rest) for pk, rest in rests.items()})
     if gone := {one.parcel.destination_id: one for one in attempts if one.decision.disables}:
         for row in Destination.objects.filter(pk__in=gone).order_by("pk"):
             destination_give_up(row, reason="gone", **deaths.shown_by(gone[row.pk]))

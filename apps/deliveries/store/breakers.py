@@ -99,6 +99,12 @@ def write(changed: Mapping[UUID, Standing]) -> None:
         Breaker.objects.bulk_update(kept, COLUMNS)
 
 
+def probe_again(rests: Mapping[UUID, datetime]) -> None:
+    """Half open ones whose probe was given back, unsent: they wait until then, and not for the probe's lease to end."""
+    for pk, until in sorted(rests.items()):
+        Breaker.objects.filter(pk=pk, state=Circuit.HALF_OPEN, retry_at__gt=until).update(retry_at=until)
+
+
 def prolong(longer: Mapping[UUID, datetime], *, since: datetime) -> None:
     """Of half open ones whose probe would be given up at `since`: until when it may take."""
     for pk, until in longer.items():

@@ -195,6 +195,22 @@ def test_another_probes_when_the_prober_died(project: Project) -> None:
     assert take(destination).claimed == {destination.pk: PROBES}
 
 
+def test_a_probe_that_was_given_back_does_not_keep_others_from_probing(project: Project) -> None:
+    destination = a_destination(project, policy=LONG)
+    fill(destination, 10)
+    fail(destination)
+    its_time_is_over()
+    ended = [
+        Attempted(one, Outcome(), Decision(Edge.INTERRUPTED), now(), rest=2.0) for one in take(destination).parcels
+    ]
+    assert retry_in() > 20
+    settler.run_once(ended, informed())
+    assert (row().state, row().failures) == ("half_open", 3)
+    assert 1 < retry_in() <= 2
+    its_time_is_over()
+    assert take(destination).claimed == {destination.pk: PROBES}
+
+
 def test_a_failed_probe_opens_it_for_twice_as_long(project: Project) -> None:
     destination = a_destination(project, policy=LONG)
     fill(destination, 10)

@@ -27,6 +27,8 @@ from apps.kernel.ids import encode
 
 log = structlog.get_logger("trunkline.operations")
 
+MOST_FAILURES = 1_000  # counted: for months of them the column has no room
+
 
 @dataclass(frozen=True, slots=True)
 class Advance:
@@ -153,7 +155,7 @@ def _fail(broken: Broken) -> Advance | None:
     if operation is None:
         return None
     moment = now()
-    operation.failures += 1
+    operation.failures = min(operation.failures + 1, MOST_FAILURES)
     operation.updated_at = moment
     operation.due_at = None if broken.is_final else next_try(operation.failures, moment, for_ever=broken.is_databases)
     operation.error = _said(broken.cause, operation)

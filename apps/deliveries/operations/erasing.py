@@ -1,7 +1,5 @@
 """What people do to have a consumer erased: the operation that does it is made here, and held or called off as any."""
 
-from django.db import transaction
-
 from apps.accounts.models import Project
 from apps.accounts.services import project_touch
 from apps.audit.services import Actor, audit_record
@@ -12,7 +10,7 @@ from apps.deliveries.wakeups import announce_any
 from apps.destinations.models import Consumer
 from apps.destinations.selectors import consumer_named
 from apps.destinations.services import consumer_create, consumer_mark
-from apps.kernel.contention import retried
+from apps.kernel.contention import in_transaction
 from apps.kernel.errors import NotFound
 
 SCOPES = ("consumers:write", "events:write", "deliveries:write", "destinations:write")  # whoever asks for one holds all
@@ -25,10 +23,10 @@ def consumer_erase(*, consumer: Consumer, actor: Actor) -> Operation:
     The operation names the consumer by id only, and so does the audit trail. Raises NotFound where it is gone.
     """
     found = counted(consumer, MOST_COUNTED + 1)  # before anything is locked
-    return retried(lambda: _made(consumer, found if found <= MOST_COUNTED else None, actor))
+    return _made(consumer, found if found <= MOST_COUNTED else None, actor)
 
 
-@transaction.atomic
+@in_transaction
 def _made(consumer: Consumer, total: int | None, actor: Actor) -> Operation:
     project_touch(consumer.project)  # two who ask at the same moment follow one another, and who deletes it
     if not consumer_mark(consumer_id=consumer.pk, being_erased=True):

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from apps.accounts.models import Project
 from apps.audit.services import Actor, audit_record
 from apps.deliveries.models import Operation, OperationState
@@ -16,7 +14,7 @@ from apps.deliveries.wakeups import announce_any
 from apps.destinations.models import Destination
 from apps.destinations.selectors import destinations
 from apps.kernel.clock import now
-from apps.kernel.contention import retried
+from apps.kernel.contention import in_transaction
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
 
 MOST_COUNTED = 100_000  # rows; beyond, nobody knows how many there are
@@ -41,10 +39,10 @@ def operation_create(
     """
     asked = parse_parameters(kind, parameters)
     _check_destination(project, asked)
-    return retried(lambda: _create(project, asked, actor, begin))
+    return _create(project, asked, actor, begin)
 
 
-@transaction.atomic
+@in_transaction
 def _create(project: Project, asked: Parameters, actor: Actor, begin: bool) -> Operation:
     if Operation.objects.filter(project=project, kind__in=ALONG, state__in=OPEN).count() >= MOST_OPEN:
         raise Conflict(f"the project has {MOST_OPEN} operations under way", code="too_many_operations")
@@ -85,7 +83,7 @@ def operation_cancel(*, operation: Operation, actor: Actor) -> Operation:
     return _move(operation, OperationState.CANCELLED, actor)
 
 
-@transaction.atomic
+@in_transaction
 def _move(operation: Operation, state: OperationState, actor: Actor) -> Operation:
     """Between two chunks. Where it is so already, nothing happens; where it has ended, that is a Conflict."""
     moment = now()

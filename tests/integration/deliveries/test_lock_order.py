@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, transaction
 
 from apps.accounts.models import Project
+from apps.deliveries import store
 from apps.deliveries.engine import settler
 from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
@@ -78,7 +79,7 @@ def test_a_settle_that_disables_and_a_person_do_not_meet(
     Destination.objects.update(status_at="2000-01-01T00:00:00Z")
     Breaker.objects.create(pk=destination.pk, failures=9, failing_since=now().replace(year=2025))
     row = a_delivery(an_event(destination.project), destination, State.SENDING)
-    held, settle, keep_off = Event(), settler.store.settle, edges._keep_claims_off
+    held, settle, keep_off = Event(), store.settle, edges._keep_claims_off
     settling = Event()
 
     def settle_and_wait(*arguments: Any, **named: Any) -> Any:
@@ -95,7 +96,7 @@ def test_a_settle_that_disables_and_a_person_do_not_meet(
         settling.wait(PATIENCE)
         return ACTS[act](row)
 
-    monkeypatch.setattr(settler.store, "settle", settle_and_wait)
+    monkeypatch.setattr(store, "settle", settle_and_wait)
     monkeypatch.setattr(edges, "_keep_claims_off", keep_off_and_say)
     results = at_once([lambda: settler.run_once([ended(row, decision)], Known()), person])
     assert [one for one in (*results, *lost) if isinstance(one, OperationalError)] == []

@@ -131,6 +131,28 @@ def test_cancel_calls_off_what_waits(destination: Destination) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("few", [4, 20], ids=["many wait", "few wait"])
+@pytest.mark.parametrize("narrow", [True, False])
+def test_a_history_without_any_that_wait_is_passed_over(
+    destination: Destination, few: int, narrow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where few wait, they are looked up; the others are walked to. Each is done once, and no other."""
+    monkeypatch.setattr(kinds, "FEW", few)
+    monkeypatch.setattr(kinds, "RARE", 4)
+    history = []
+    for _ in range(3):
+        history += some(destination, 12, State.DELIVERED) + some(destination, 3, State.READY)
+    elsewhere = some(a_destination(a_project()), 2, State.READY)
+    asked_for = {"destination": destination.public_id} if narrow else {"since": isoformat(now() - timedelta(days=1))}
+    operation = asked(destination.project, "cancel", **asked_for)
+    later = some(destination, 2, State.READY)
+    done(operation)
+    assert (operation.state, operation.changed) == ("completed", 9)
+    assert operation.processed < 20 if few == 20 else operation.processed > 40
+    assert states(history) == {State.DELIVERED: 36, State.CANCELLED: 9}
+    assert states([*elsewhere, *later]) == {State.READY: 4}
+
+
 # Whoever dies, whoever helps
 
 

@@ -1,18 +1,15 @@
 """Erasure: nothing that was planted of a consumer is left in any table, nothing of anybody else is touched."""
 
 import json
-from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
-from django.db import DataError, connection
 
 from apps.accounts.models import Project
-from apps.accounts.scopes import DEVELOPER, SCOPES
+from apps.accounts.scopes import SCOPES
 from apps.audit.models import AuditEntry
 from apps.deliveries.engine import operator
 from apps.deliveries.models import ERASURE, Attempt, Delivery, FanOut, Operation, OperationState, Turn
@@ -21,91 +18,17 @@ from apps.deliveries.operations.erasing import consumer_erase
 from apps.deliveries.operations.selectors import progress
 from apps.deliveries.operations.services import (
     operation_cancel,
-    operation_create,
     operation_pause,
-    operation_resume,
 )
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination, Secret
-from apps.destinations.services import consumer_change, consumer_create, consumer_delete, destination_delete
+from apps.destinations.services import consumer_create, consumer_delete
 from apps.events.models import Event, IdempotencyKey
-from apps.intake.services import events_accept
-from apps.intake.submission import Submission
-from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, NotFound
-from apps.kernel.ids import new_uuid
 from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, caller
-from tests.integration.staff import staff, superuser, text_of
+from tests.integration.deliveries.erasing import KEY, WORD, attempt, dump, erase_all, places, planted
 
 pytestmark = pytest.mark.django_db
-WORD = "planted7acme"  # in everything that is said of the one who is erased
-KEY = f"{WORD}-key"
-
-
-def planted(project: Project) -> Consumer:
-    """A consumer with all it can have, in every column that takes its words."""
-    consumer = consumer_create(project=project, key=KEY, name=f"{WORD} Ltd", actor=ACTOR)
-    consumer_change(consumer=consumer, name=f"{WORD} & Sons", actor=ACTOR)
-    url = f"http://127.0.0.1:9/{WORD}"
-    own, shared = a_destination(project, url, consumer=KEY, name=f"{WORD} hook"), a_destination(project)
-    Destination.objects.filter(pk=own.pk).update(filter=f"data.who == '{WORD}'", transform={"jmespath": WORD})
-    destination_delete(destination=a_destination(project, url, consumer=KEY, name=f"{WORD} old"), actor=ACTOR)
-    for number in range(3):
-        said = f"{WORD}/{number}"
-        one = Submission(
-            type="a.b",
-            data=json.dumps(WORD).encode(),
-            consumer=KEY,
-            extensions={"who": WORD},
-            idempotency=("key", f"{WORD}{number}"),
-            source=said,
-            subject=said,
-            ordering_key=said,
-        )
-        events_accept(project=Project.objects.get(pk=project.pk), submissions=[one])
-    for delivery in Delivery.objects.filter(destination__in=[own, shared]):
-        _attempt(delivery)
-    _attempt(a_delivery(an_event(project), own, State.DELIVERED))  # of an event for everybody
-    event = Event.objects.filter(consumer=KEY).latest("pk")
-    FanOut.objects.create(event=event, project=project, type="a.b", consumer=KEY, received_at=now())
-    Turn.objects.create(destination_id=shared.pk, key=new_uuid(), delivery_id=event.deliveries.all()[0].pk)
-    AuditEntry.objects.create(project_id=project.pk, action="operation.created", changes={"consumer": KEY, "n": 1})
-    Operation.objects.create(
-        project=project,
-        kind="recover",
-        parameters={"consumer": KEY},
-        state=OperationState.COMPLETED,
-        finished_at=now(),
-    )
-    return consumer
-
-
-def _attempt(delivery: Delivery) -> None:
-    told = {"outcome": "failed", "detail": f"{WORD}.example", "response_body": WORD.encode(), "duration_ms": 1}
-    Attempt.objects.create(delivery=delivery, number=1, started_at=now(), **told)
-
-
-def dump() -> dict[str, list[str]]:
-    """Every row of every table as text, binary columns too."""
-    found: dict[str, list[str]] = {}
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names():
-            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
-            found[table] = [" ".join(map(_text, row)) for row in cursor.fetchall()]
-    return found
-
-
-def _text(value: Any) -> str:
-    return bytes(value).decode(errors="replace") if isinstance(value, bytes | memoryview) else str(value)
-
-
-def places(word: str = WORD) -> dict[str, int]:
-    return {table: count for table, rows in dump().items() if (count := sum(word in row for row in rows))}
-
-
-def erase_all() -> None:
-    while operator.run_once():
-        pass
 
 
 def others() -> dict[str, Any]:
@@ -118,7 +41,7 @@ def others() -> dict[str, Any]:
 def bystanders(project: Project) -> dict[str, Any]:
     """Another consumer of the project, and one of the same key in another project."""
     for one, key in ((project, "other"), (a_project(), KEY)):
-        _attempt(a_delivery(an_event(one, consumer=key), a_destination(one, consumer=key), State.DELIVERED))
+        attempt(a_delivery(an_event(one, consumer=key), a_destination(one, consumer=key), State.DELIVERED))
     an_event(project, consumer=f"{KEY}2")
     return others()
 
@@ -172,23 +95,6 @@ def test_the_trail_keeps_who_did_what_when(project: Project) -> None:
         ("consumer.erased", consumer.public_id),
         ("operation.completed", Operation.objects.get(kind=ERASURE).public_id),
     }
-
-
-@pytest.mark.parametrize("state", ["running", "paused"])
-def test_operations_that_name_its_key_are_called_off(project: Project, state: str) -> None:
-    consumer = planted(project)
-    asked = {"consumer": KEY, "since": "2000-01-01T00:00:00Z"}
-    other = operation_create(project=project, kind="recover", parameters=asked, actor=ACTOR)
-    if state == "paused":
-        operation_pause(operation=other, actor=ACTOR)
-    Operation.objects.filter(pk=other.pk).update(due_at=now() + timedelta(hours=1))
-    operation = consumer_erase(consumer=consumer, actor=ACTOR)
-    erase_all()
-    operation.refresh_from_db()
-    other.refresh_from_db()
-    assert (operation.state, places()) == ("completed", {})
-    assert (other.state, other.error, other.parameters) == ("cancelled", "its consumer was erased", {})
-    assert AuditEntry.objects.filter(action="operation.cancelled", target=other.public_id).count() == 1
 
 
 class Killed(BaseException):
@@ -271,165 +177,6 @@ def test_called_off_it_may_be_deleted_and_paused_it_may_not(project: Project) ->
     operation_cancel(operation=operation, actor=ACTOR)
     consumer_delete(consumer=consumer, actor=ACTOR)
     assert not Consumer.objects.exists()
-
-
-def test_failed_it_may_be_deleted_or_asked_for_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    consumer = planted(project)
-    first = consumer_erase(consumer=consumer, actor=ACTOR)
-    with monkeypatch.context() as patched:
-        patched.setattr(erasure, "keys_forget", broken)
-        for _ in range(100):
-            operator.run_once()
-            Operation.objects.update(due_at=None)
-    first.refresh_from_db()
-    assert (first.state, first.error) == ("failed", "DataError, 5 times in a row: see the log, mend it, and ask again")
-    assert not Consumer.objects.get(pk=consumer.pk).being_erased
-    again = consumer_erase(consumer=consumer, actor=ACTOR)
-    erase_all()
-    again.refresh_from_db()
-    assert (again.state, places()) == ("completed", {})
-
-
-def broken(*_: Any, **__: Any) -> Any:
-    raise DataError(f"value {WORD!r} is out of range")
-
-
-def test_one_that_fails_holds_up_no_other(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither another project's, nor the project's next, nor operations of other kinds."""
-    stuck = consumer_erase(consumer=planted(project), actor=ACTOR)
-    others = [
-        consumer_erase(consumer=consumer_create(project=one, key="globex", actor=ACTOR), actor=ACTOR)
-        for one in (project, a_project("other"))
-    ]
-    others.append(operation_create(project=project, kind="discard", parameters={}, actor=ACTOR))
-    monkeypatch.setattr(erasure, "keys_forget", broken)
-    for _ in range(20):
-        operator.run_once()
-    stuck.refresh_from_db()
-    assert (stuck.state, stuck.failures, stuck.due_at is None) == ("running", 1, False)
-    assert stuck.error.startswith("DataError, 1 times in a row: see the log; next try at 2")
-    assert {one.state for one in Operation.objects.exclude(pk=stuck.pk)} == {"completed"}
-    assert WORD not in stuck.error
-    monkeypatch.undo()
-    Operation.objects.update(due_at=now())
-    erase_all()
-    stuck.refresh_from_db()
-    assert (stuck.state, stuck.failures, stuck.due_at, stuck.error) == ("completed", 0, None, "")
-
-
-def test_of_one_project_they_take_one_turn(project: Project) -> None:
-    """Two hundred of them must not keep another project's operation waiting for two hundred chunks."""
-    for number in range(3):
-        key = f"{KEY}{number}"
-        an_event(project, consumer=key)
-        consumer_erase(consumer=consumer_create(project=project, key=key, actor=ACTOR), actor=ACTOR)
-    other = operation_create(project=a_project("other"), kind="discard", parameters={}, actor=ACTOR)
-    operator.run_once()
-    operator.run_once()
-    other.refresh_from_db()
-    assert other.state == "completed"
-    erase_all()
-    assert set(Operation.objects.values_list("state", flat=True)) == {"completed"}
-
-
-def test_they_do_not_count_among_a_projects_operations(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.deliveries.operations.services.MOST_OPEN", 1)
-    for key in ("acme", "globex"):
-        consumer_erase(consumer=consumer_create(project=project, key=key, actor=ACTOR), actor=ACTOR)
-    operation_create(project=project, kind="discard", parameters={}, actor=ACTOR)
-
-
-def test_paused_it_rests_and_resumed_it_ends(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(erasure, "EVENTS", 1)
-    operation = consumer_erase(consumer=planted(project), actor=ACTOR)
-    for _ in range(2):
-        operator.run_once()
-    operation_pause(operation=operation, actor=ACTOR)
-    assert operator.run_once() is None
-    assert Event.objects.filter(consumer=KEY).count() == 2
-    operation_resume(operation=operation, actor=ACTOR)
-    erase_all()
-    assert places() == {}
-
-
-def test_what_can_not_be_read_fails_and_no_more(project: Project) -> None:
-    operation = consumer_erase(consumer=planted(project), actor=ACTOR)
-    Operation.objects.filter(pk=operation.pk).update(parameters={"consumer_id": "nonsense"})
-    erase_all()
-    operation.refresh_from_db()
-    assert operation.state == "failed"
-    assert operation.error.startswith("its parameters can't be read: not an id")
-
-
-def test_asked_for_twice_it_is_one_operation(project: Project) -> None:
-    consumer = planted(project)
-    operations = {consumer_erase(consumer=consumer, actor=ACTOR).pk for _ in range(2)}
-    assert len(operations) == 1
-
-
-def test_over_the_api(project: Project, owner: Caller, viewer: Caller, stranger: Caller) -> None:
-    path = f"consumers/{planted(project).public_id}"
-    assert viewer.post(f"{path}/erase").status == 403
-    assert stranger.post(f"{path}/erase").status == 404
-    answer = owner.post(f"{path}/erase")
-    assert (answer.status, answer.body["state"]) == (202, "running")
-    assert answer.headers["location"] == f"/api/v1/operations/{answer.body['operation']}"
-    assert [one["id"] for one in owner.all("operations?kind=erase_consumer")] == [answer.body["operation"]]
-    assert owner.all("operations?kind=discard") == []
-    assert owner.post("operations", {"kind": "erase_consumer", "consumer_id": path}).faults == [("/kind", "invalid")]
-    erase_all()
-    done = owner.get(answer.headers["location"]).body
-    assert (done["kind"], done["state"], done["progress"]) == ("erase_consumer", "completed", 100)
-    assert owner.get(path).status == owner.post(f"{path}/erase").status == 404
-
-
-def test_it_takes_what_may_change_consumers_as_well(project: Project) -> None:
-    """Who may only send again can't call an erasure off, and who may only change consumers can't ask for one."""
-    consumer = planted(project)
-    scopes = [one for one in SCOPES if one.endswith("write")]
-    for missing in ("consumers:write", "events:write", "deliveries:write", "destinations:write"):
-        one = caller(project, scopes=[scope for scope in scopes if scope != missing])
-        assert one.post(f"consumers/{consumer.public_id}/erase").status == 403, missing
-    path = f"operations/{consumer_erase(consumer=consumer, actor=ACTOR).public_id}"
-    sender = caller(project, scopes=["deliveries:read", "deliveries:write"])
-    assert {sender.post(f"{path}/{move}").status for move in ("pause", "resume", "cancel")} == {403}
-    both = caller(project, scopes=["deliveries:write", "consumers:write"])
-    assert [both.post(f"{path}/{move}").status for move in ("pause", "resume", "cancel")] == [200] * 3
-
-
-def test_in_the_admin_it_takes_them_too(project: Project) -> None:
-    consumer = planted(project)
-    operation = consumer_erase(consumer=consumer, actor=ACTOR)
-    sender = staff("s@example.com", project, role=DEVELOPER)
-    role = Group.objects.get(name=DEVELOPER)
-    role.permissions.remove(Permission.objects.get(codename="consumers:write"))
-    for move in ("pause", "cancel"):
-        assert "does not hold consumers:write" in sender.act(f"deliveries_operation_{move}", operation)[-1]
-    operation.refresh_from_db()
-    assert operation.state == "running"
-    role.permissions.add(Permission.objects.get(codename="consumers:write"))
-    role.permissions.remove(Permission.objects.get(codename="events:write"))
-    assert "does not hold events:write" in sender.act("destinations_consumer_erase", consumer)[-1]
-
-
-def test_the_admin_lists_them_by_kind(project: Project) -> None:
-    root, operation = superuser(), consumer_erase(consumer=planted(project), actor=ACTOR)
-    operation_create(project=project, kind="discard", parameters={}, actor=ACTOR)
-    assert root.rows("deliveries_operation_changelist", kind=ERASURE) == [operation]
-    shown = text_of(root.get("deliveries_operation_change", operation.public_id))
-    assert "erases all that is kept of a consumer" in shown
-    assert ERASURE not in text_of(root.get("deliveries_operation_add"))
-
-
-def test_in_the_admin(project: Project) -> None:
-    root, consumer = superuser(), planted(project)
-    root.post("destinations_consumer_change", consumer.pk, name=f"{WORD} Inc")
-    assert "django_admin_log" in places()
-    assert "is being erased" in root.act("destinations_consumer_erase", consumer)[-1]
-    erase_all()
-    left = places()
-    left.pop("django_session", None)
-    assert left == {}
 
 
 def erase_command(*arguments: str) -> dict[str, Any]:

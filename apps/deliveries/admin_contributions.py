@@ -12,7 +12,7 @@ from apps.audit.services import Actor
 from apps.deliveries.admin_colours import CIRCUIT_COLOURS, COLOURS
 from apps.deliveries.admin_operation_forms import TimeRangeForm, stated
 from apps.deliveries.breakers import breaker_of, breaker_reset
-from apps.deliveries.erasing import consumer_erase
+from apps.deliveries.operations.erasing import SCOPES, consumer_erase
 from apps.deliveries.operations.services import operation_create
 from apps.deliveries.policy.breaker import Circuit
 from apps.deliveries.preview import preview as previewed
@@ -147,6 +147,8 @@ def replay_range(page: Any, request: HttpRequest, destination: Destination, **as
     scope="consumers:write",
 )
 def erase(page: Any, request: HttpRequest, consumer: Consumer) -> str:
+    for needed in SCOPES:
+        page.require(request, consumer, needed)
     operation = consumer_erase(consumer=consumer, actor=Actor(**acting(request)))
     return f"{consumer.public_id} is being erased by the engines ({operation.public_id})"
 

@@ -11,7 +11,8 @@ from django.utils.safestring import SafeString
 
 from apps.audit.services import Actor
 from apps.deliveries.admin_operation_forms import FIELDS, OperationForm
-from apps.deliveries.models import Operation, OperationState
+from apps.deliveries.models import ERASURE, Operation, OperationState
+from apps.deliveries.operations.erasing import MOVE_SCOPE
 from apps.deliveries.operations.kinds import KINDS
 from apps.deliveries.operations.selectors import progress
 from apps.deliveries.operations.services import operation_cancel, operation_create, operation_pause, operation_resume
@@ -59,7 +60,7 @@ class OperationStateFilter(ValueFilter):
 
 @admin.register(Operation)
 class OperationAdmin(DataPlaneAdmin[Operation], ServiceTransactions[Operation]):
-    """Work on many deliveries that the engines do."""
+    """Work on many rows that the engines do."""
 
     write_scope = "deliveries:write"
     id_lookups = {"opr": "pk", "prj": "project_id"}
@@ -126,10 +127,11 @@ class OperationAdmin(DataPlaneAdmin[Operation], ServiceTransactions[Operation]):
             "State": badge(operation.state, COLOURS[OperationState(operation.state)]),
             "Progress": self.bar(operation),
             "Looked at": f"{operation.processed:,} of {total}",
-            "Changed": f"{operation.changed:,} deliveries",
+            "Changed": f"{operation.changed:,} {'rows' if operation.kind == ERASURE else 'deliveries'}",
             **({"Error": operation.error} if operation.error else {}),
             "Made": moment(operation.created_at),
             "Last chunk": moment(operation.updated_at),
+            **({"Next try": moment(operation.due_at)} if operation.due_at else {}),
             "Ended": moment(operation.finished_at),
         }
         asked = {
@@ -140,6 +142,12 @@ class OperationAdmin(DataPlaneAdmin[Operation], ServiceTransactions[Operation]):
             **{name.replace("_", " ").capitalize(): str(value) for name, value in operation.parameters.items()},
         }
         return [Section("Progress", facts(stands)), Section("What was asked", facts(asked))]
+
+    def require(self, request: HttpRequest, row: Operation, scope: str = "") -> None:
+        """An erasure is not for those who may only send again."""
+        super().require(request, row, scope)
+        if row.kind == ERASURE:
+            super().require(request, row, MOVE_SCOPE)
 
     @row_action("Pause", question="It rests after the chunk that is being done.", icon="pause")
     def pause(self, request: HttpRequest, operation: Operation) -> str:

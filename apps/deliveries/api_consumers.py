@@ -11,8 +11,8 @@ from rest_framework.response import Response
 
 from apps.accounts.api_auth import principal_of
 from apps.accounts.bearer import require
-from apps.deliveries.erasing import consumer_erase
 from apps.deliveries.export import export_lines
+from apps.deliveries.operations.erasing import SCOPES, consumer_erase
 from apps.destinations.models import Consumer
 from apps.destinations.selectors import consumers
 from apps.kernel.serializers import PublicIdField
@@ -38,14 +38,21 @@ class ConsumerDataViewSet(ProjectViewSet[Consumer]):
 
     @extend_schema(request=None, responses={202: ErasureSerializer})
     def erase(self, request: Request, pk: str) -> Response:
-        """Erase its events, deliveries, destinations and itself, in the background. When it is 404, all is gone.
+        """Erase its events, deliveries, destinations and itself, in the background: an operation, which can be watched.
+
+        When the consumer is 404, all is gone.
 
         Needs `events:write`, `deliveries:write` and `destinations:write` as well.
         """
-        for scope in ("events:write", "deliveries:write", "destinations:write"):
+        for scope in SCOPES:
             require(principal_of(request), scope)
         operation = consumer_erase(consumer=self.row(), actor=principal_of(request).actor)
-        return Response(ErasureSerializer(operation).data, status=status.HTTP_202_ACCEPTED)
+        root = request.path.partition("/consumers/")[0]
+        return Response(
+            ErasureSerializer(operation).data,
+            status=status.HTTP_202_ACCEPTED,
+            headers={"Location": f"{root}/operations/{operation.public_id}"},
+        )
 
     @extend_schema(
         operation_id="consumers_export",

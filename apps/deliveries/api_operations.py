@@ -1,4 +1,4 @@
-"""Operations over REST: work on many deliveries, asked for once and watched."""
+"""Operations over REST: work on many rows, asked for once and watched."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from apps.accounts.bearer import require
 from apps.deliveries.filters import OperationFilter
 from apps.deliveries.models import ERASURE, Operation, OperationState
 from apps.deliveries.operations import selectors, services
+from apps.deliveries.operations.erasing import MOVE_SCOPE
 from apps.deliveries.operations.parameters import parameters_schema
 from apps.kernel.serializers import PublicIdField
 from apps.kernel.views import ProjectViewSet
@@ -19,14 +20,14 @@ from apps.kernel.views import ProjectViewSet
 
 class OperationSerializer(serializers.Serializer[Any]):
     id = PublicIdField("opr")
-    kind = serializers.CharField(help_text="recover, replay, retry, cancel or discard")
+    kind = serializers.CharField(help_text="recover, replay, retry, cancel, discard or erase_consumer")
     parameters = serializers.JSONField(help_text="as they were asked for")
     state = serializers.ChoiceField(OperationState.choices)
     progress = serializers.SerializerMethodField(help_text="in percent; null where nobody knows how much there is")
     total = serializers.IntegerField(allow_null=True, help_text="rows to look at; null beyond 100,000")
     processed = serializers.IntegerField(help_text="rows looked at")
-    changed = serializers.IntegerField(help_text="deliveries that something was done to")
-    error = serializers.CharField(help_text="why it failed")
+    changed = serializers.IntegerField(help_text="deliveries, or rows of an erasure, that something was done to")
+    error = serializers.CharField(help_text="why it failed; while it runs, what became of its last try")
     created_by = serializers.CharField(source="actor_label")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -37,7 +38,7 @@ class OperationSerializer(serializers.Serializer[Any]):
 
 
 class OperationViewSet(ProjectViewSet[Operation]):
-    """Work on many deliveries, done in the background."""
+    """Work on many rows, done in the background."""
 
     area, prefix = "deliveries", "opr"
     queryset = Operation.objects.none()
@@ -71,7 +72,7 @@ class OperationViewSet(ProjectViewSet[Operation]):
         """An erasure is not for those who may only send again."""
         operation = self.row()
         if operation.kind == ERASURE:
-            require(principal_of(self.request), "consumers:write")
+            require(principal_of(self.request), MOVE_SCOPE)
         return operation
 
     @extend_schema(request=None, responses=OperationSerializer)

@@ -1,7 +1,7 @@
 """Writes of breakers: what attempts say of their destinations, and a person who closes one by hand."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,6 +20,9 @@ from apps.destinations.policy import Breaker as Rule
 from apps.destinations.policy import Policy, stored_policy
 from apps.destinations.services import destination_disable
 from apps.kernel.clock import isoformat
+from apps.kernel.contention import in_transaction
+
+LEAST = timedelta(seconds=60)  # that any destination may fail before it is disabled: the policy's own bound
 
 
 class Judgement(NamedTuple):
@@ -29,18 +32,25 @@ class Judgement(NamedTuple):
     opened: int = 0
 
 
+def doomed(failed: Collection[UUID], *, now: datetime) -> set[UUID]:
+    """Those of them that one more failure may disable."""
+    found = breakers.failing_since(failed, before=now - LEAST)
+    return {pk for pk, (standing, policy) in found.items() if disables(standing, now, policy.disable_after)}
+
+
 @transaction.atomic(savepoint=False)
-def breakers_judge(outcomes: Mapping[UUID, Sequence[bool]], *, now: datetime) -> Judgement:
+def breakers_judge(outcomes: Mapping[UUID, Sequence[bool]], *, now: datetime, held: Collection[UUID] = ()) -> Judgement:
     """Write what attempts tell: by destination, oldest first, whether each succeeded.
 
-    In the transaction that settles the attempts. A row is made only for those that failed last.
+    In the transaction that settles the attempts. A row is made only for those that failed last. Only those of `held`,
+    whose rows the transaction has locked, are given up; the others by their next failure.
     """
     before = breakers.locked(outcomes)
     if missing := {pk for pk, ended in outcomes.items() if not ended[-1]} - set(before):
         before |= breakers.locked_or_made(missing)
     found = Destination.objects.filter(pk__in=before).in_bulk() if before else {}
     after = {pk: _judged(standing, outcomes[pk], found.get(pk), now) for pk, standing in before.items()}
-    for row in [row for pk, row in found.items() if _is_given_up(row, after[pk].standing, now)]:
+    for row in [row for pk, row in found.items() if pk in held and _is_given_up(row, after[pk].standing, now)]:
         after[row.pk] = after[row.pk]._replace(standing=_given_up(row, after[row.pk].standing, now))
     breakers.write({pk: trouble.standing for pk, trouble in after.items()})
     notify(list(_changes(before, after, found)))
@@ -109,7 +119,7 @@ def breaker_of(destination: Destination) -> Standing:
     return FRESH if breakers.is_void(standing, destination.status_at) else standing
 
 
-@transaction.atomic
+@in_transaction
 def breaker_reset(*, destination: Destination, actor: Actor) -> Standing:
     """Close it by hand: its deliveries go out as if it had never failed."""
     held = breakers.locked([destination.pk])

@@ -220,7 +220,7 @@ class Turn(models.Model):
         return f"turn {self.pk}"
 
 
-ERASURE = "erase_consumer"  # the one kind of operation that is not of deliveries alone
+ERASURE = "erase_consumer"  # the one kind of operation that is not of deliveries alone, and has a service of its own
 
 
 class OperationState(models.TextChoices):
@@ -234,7 +234,7 @@ class OperationState(models.TextChoices):
 
 
 class Operation(models.Model):
-    """Work on many deliveries or events, done by the engines chunk by chunk."""
+    """Work on many rows, done by the engines chunk by chunk."""
 
     id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
     project = models.ForeignKey(Project, models.CASCADE, related_name="operations")
@@ -246,6 +246,8 @@ class Operation(models.Model):
     processed = models.PositiveBigIntegerField(default=0, help_text="rows looked at")
     changed = models.PositiveBigIntegerField(default=0, help_text="rows that something was done to")
     error = models.CharField(max_length=255, blank=True)
+    failures = models.PositiveSmallIntegerField(db_default=0, default=0, help_text="chunks that failed, in a row")
+    due_at = models.DateTimeField(null=True, help_text="after a chunk that failed: not before this time")
     actor_label = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(default=now, editable=False)

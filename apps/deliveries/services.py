@@ -1,11 +1,9 @@
 """What people do to deliveries: retry, cancel, discard, replay, recover."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
-
-from django.db import transaction
 
 from apps.audit.services import Actor, audit_record
 from apps.deliveries import store
@@ -21,6 +19,7 @@ from apps.destinations.selectors import wanting
 from apps.events.models import Event
 from apps.events.store import EventRow, events_insert
 from apps.kernel.clock import isoformat, now
+from apps.kernel.contention import in_transaction
 from apps.kernel.errors import Conflict, NotFound
 from apps.kernel.ids import first_id, new_uuid
 
@@ -28,7 +27,7 @@ BETWEEN_LETTERS = timedelta(minutes=1)
 TEST_TYPE = "trunkline.test"
 
 
-@transaction.atomic
+@in_transaction
 def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
     """Send it now: one that waits is due at once, a final one starts anew.
 
@@ -46,7 +45,7 @@ def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
     return delivery
 
 
-@transaction.atomic
+@in_transaction
 def delivery_cancel(*, delivery: Delivery, actor: Actor) -> Delivery:
     """Send it no more. Cancelling a cancelled one is fine; a delivered or dead one is a Conflict."""
     moved = store.cancel(Delivery.objects.filter(pk=delivery.pk), now=now())
@@ -58,7 +57,7 @@ def delivery_cancel(*, delivery: Delivery, actor: Actor) -> Delivery:
     return delivery
 
 
-@transaction.atomic
+@in_transaction
 def delivery_discard(*, delivery: Delivery, actor: Actor) -> Delivery:
     """Take it out of the queue of the dead. One that is cancelled already is fine; any other is a Conflict."""
     moved = store.discard(Delivery.objects.filter(pk=delivery.pk), now=now())
@@ -78,8 +77,8 @@ def _refresh(delivery: Delivery) -> None:
         raise NotFound("it is gone: its event was beyond the project's retention") from None
 
 
-@transaction.atomic
-def event_replay(*, event: Event, destination_ids: Iterable[UUID], actor: Actor) -> list[Delivery]:
+@in_transaction
+def event_replay(*, event: Event, destination_ids: Collection[UUID], actor: Actor) -> list[Delivery]:
     """Deliver the event to these destinations again, or for the first time. One in flight or waiting is left to it.
 
     Raises Invalid where one is another consumer's.
@@ -108,7 +107,7 @@ def _join_lines(made: Collection[UUID], event: Event) -> None:
     store.join_lines(rows, {event.pk: event.ordering_key})
 
 
-@transaction.atomic
+@in_transaction
 def event_replay_to_all(*, event: Event, actor: Actor) -> list[Delivery] | None:
     """The same to all that want it now; None where it is left to the engines.
 
@@ -171,7 +170,7 @@ def _refuse_haste(destination: Destination, moment: datetime) -> None:
         raise Conflict("it was sent a test within the last minute", code="too_soon")
 
 
-@transaction.atomic
+@in_transaction
 def destination_test(*, destination: Destination, actor: Actor) -> Delivery:
     """Send the destination a test event, whatever it subscribes to; returns the delivery to watch.
 

@@ -1,7 +1,7 @@
 """Writes of consumers and destinations. Secrets have their own page, secrets.py."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from apps.destinations.sealing import seal
 from apps.destinations.secrets import keys_complete
 from apps.destinations.selectors import config_of, consumer_named, destinations
 from apps.kernel.clock import now
+from apps.kernel.contention import in_transaction
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
 from apps.kernel.ids import encode, new_uuid
 
@@ -255,6 +256,22 @@ def destination_resume(*, destination: Destination, actor: Actor) -> Destination
     return _set_status(destination, Status.ENABLED, "", actor)
 
 
+def destinations_hold(destination_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Lock those of them that can be disabled, for one who also locks deliveries of theirs and is to do this first.
+
+    So does whoever replays to them. The order is: projects, destinations, deliveries, breakers.
+    """
+    if not destination_ids:
+        return frozenset()
+    there = Destination.objects.filter(pk__in=destination_ids, deleted_at=None).exclude(status=Status.DISABLED)
+    rows = list(there.select_related("project").order_by("project_id"))
+    for project in {row.project_id: row.project for row in rows}.values():
+        project_touch(project)
+    ids = [row.pk for row in rows]
+    held = Destination.objects.filter(pk__in=ids).order_by("pk").select_for_update()
+    return frozenset(held.values_list("pk", flat=True))
+
+
 @transaction.atomic
 def destination_disable(*, destination_id: UUID, reason: str) -> bool:
     """Trunkline itself gives up on it, for example because it answered 410 Gone.
@@ -271,7 +288,7 @@ def destination_disable(*, destination_id: UUID, reason: str) -> bool:
     return True
 
 
-@transaction.atomic
+@in_transaction
 def destination_delete(*, destination: Destination, actor: Actor) -> None:
     """It leaves all lists and gets nothing more; its secrets and config are erased."""
     destination = _locked(destination)
@@ -318,7 +335,7 @@ def consumer_forget(*, consumer: Consumer) -> None:
     consumer.delete()
 
 
-@transaction.atomic
+@in_transaction
 def _set_status(destination: Destination, status: Status, reason: str, actor: Actor) -> Destination:
     destination = _locked(destination)
     destination.status, destination.status_reason, destination.status_at = status, reason, now()

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from apps.deliveries import store, wakeups
-from apps.deliveries.engine import eraser, expander, heartbeat, operator, pruner, rescuer, telemetry
+from apps.deliveries.engine import expander, heartbeat, operator, pruner, rescuer, telemetry
 from apps.deliveries.engine.attempt import Attempted, attempt
 from apps.deliveries.engine.claiming import Claiming
 from apps.deliveries.engine.hold import Hold
@@ -76,7 +76,6 @@ class Engine:
             self._watched(self._every(self.pace.learn, self._learn)),
             self._watched(self._expand_loop()),
             self._watched(self._every(self.pace.prune, self._prune)),
-            self._watched(self._every(self.pace.erase, self._erase)),
         ]
         await asyncio.gather(self._watched(self._claiming.run()), return_exceptions=True)
         await _cancelled(*looking_after)
@@ -161,13 +160,6 @@ class Engine:
         """Until nothing is left, at rest as long as at work: the others at the database come first."""
         began = time.monotonic()
         while await self._prunes.run(pruner.run_once) and not self._stopping:
-            await asyncio.sleep(time.monotonic() - began)
-            began = time.monotonic()
-
-    async def _erase(self) -> None:
-        """The same; in the pruner's thread, so that the two don't both load the database."""
-        began = time.monotonic()
-        while await self._prunes.run(eraser.run_once) is not None and not self._stopping:
             await asyncio.sleep(time.monotonic() - began)
             began = time.monotonic()
 

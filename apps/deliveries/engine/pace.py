@@ -25,6 +25,5 @@ class Pace:
     learn: float = 1.0  # between two looks at breakers and the policies of event types
     expand: float = 0.5  # between two looks for events that very many want
     prune: float = 60.0
-    erase: float = 2.0
     grace: float = 20.0  # for what is in flight at shutdown
     after_fault: float = 1.0  # before the database is tried again

@@ -1,6 +1,6 @@
 """Writes what became of attempts, in sets, then tells about them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from itertools import compress
 from uuid import UUID
@@ -9,7 +9,7 @@ import structlog
 from django.db import DataError, IntegrityError, transaction
 
 from apps.deliveries import store
-from apps.deliveries.breakers import Judgement, breakers_judge, destination_give_up
+from apps.deliveries.breakers import Judgement, breakers_judge, destination_give_up, doomed
 from apps.deliveries.engine import deaths, telemetry
 from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
@@ -17,6 +17,7 @@ from apps.deliveries.notices import notify
 from apps.deliveries.states import Edge
 from apps.deliveries.store import breakers
 from apps.destinations.models import Destination
+from apps.destinations.services import destinations_hold
 from apps.kernel.clock import now
 from apps.kernel.ids import encode
 
@@ -53,24 +54,32 @@ def _settle(attempts: Sequence[Attempted], known: Known) -> list[bool]:
     if not concerned:
         return store.settle(settlements, now=now())
     with transaction.atomic():
+        held = destinations_hold(_to_disable(attempts))
         written = store.settle(settlements, now=now())
         won = [one for one in compress(attempts, written) if one.parcel.destination_id in concerned]
-        judgement = _conclude(won)
+        judgement = _conclude(won, held)
     known.learn(judgement.after)
     telemetry.BREAKERS_OPENED.inc(judgement.opened)
     return written
 
 
-def _conclude(attempts: Sequence[Attempted]) -> Judgement:
+def _to_disable(attempts: Sequence[Attempted]) -> set[UUID]:
+    """Destinations that may be disabled for what became of these."""
+    failed = {one.parcel.destination_id for one in attempts if one.decision.edge in TOLD - {Edge.SUCCEEDED}}
+    return {one.parcel.destination_id for one in attempts if one.decision.disables} | doomed(failed, now=now())
+
+
+def _conclude(attempts: Sequence[Attempted], held: Collection[UUID]) -> Judgement:
     """What attempts mean for their destinations, and who is to be told."""
     outcomes: dict[UUID, list[bool]] = {}
     for one in attempts:
         if one.decision.edge in TOLD:
             outcomes.setdefault(one.parcel.destination_id, []).append(one.decision.edge is Edge.SUCCEEDED)
-    judgement = breakers_judge(outcomes, now=now()) if outcomes else Judgement()
+    judgement = breakers_judge(outcomes, now=now(), held=held) if outcomes else Judgement()
     if rests := {one.parcel.destination_id: one.rest for one in attempts if one.rest}:
         breakers.probe_again({pk: now() + timedelta(seconds=rest) for pk, rest in rests.items()})
-    if gone := {one.parcel.destination_id: one for one in attempts if one.decision.disables}:
+    disabling = [one for one in attempts if one.decision.disables and one.parcel.destination_id in held]
+    if gone := {one.parcel.destination_id: one for one in disabling}:
         for row in Destination.objects.filter(pk__in=gone).order_by("pk"):
             destination_give_up(row, reason="gone", **deaths.shown_by(gone[row.pk]))
     notify(deaths.notices_of(attempts))

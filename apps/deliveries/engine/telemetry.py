@@ -32,7 +32,7 @@ RESCUED = Counter("trunkline_deliveries_rescued", "Deliveries taken back from a 
 FANNED_OUT = Counter("trunkline_deliveries_fanned_out", "Deliveries made by engines, of events that very many want")
 PRUNED = Counter("trunkline_events_pruned", "Events deleted because they were beyond their project's retention")
 PAYLOADS_ERASED = Counter("trunkline_payloads_erased", "Events whose data was erased because it was too old")
-OPERATED = Counter("trunkline_operation_changes", "Deliveries that operations made or changed", ["kind"])
+OPERATED = Counter("trunkline_operation_changes", "Rows that operations made, changed or erased", ["kind"])
 OPERATIONS = Gauge("trunkline_operations_running", "Operations that have yet to end", multiprocess_mode="livemax")
 BREAKERS_OPENED = Counter("trunkline_breakers_opened", "How often circuit breakers of destinations opened")
 BREAKERS_OPEN = Gauge(

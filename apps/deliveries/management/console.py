@@ -115,18 +115,25 @@ def said(problem: Problem) -> str:
 def finish(command: BaseCommand, operation: Operation, *, wait: bool, as_json: bool) -> None:
     """Wait where asked to, and print how it stands; raises CommandError where it came to nothing."""
     if wait:
-        watch(operation, None if as_json else command.stdout)
+        watch(operation, None if as_json else command.stdout, command.stderr)
     command.stdout.write(json.dumps(OperationSerializer(operation).data) if as_json else line(operation))
-    if wait and operation.state != OperationState.COMPLETED:
+    if wait:
+        refuse_unfinished(operation)
+
+
+def refuse_unfinished(operation: Operation) -> None:
+    if operation.state != OperationState.COMPLETED:
         raise CommandError(f"{operation.public_id} is {operation.state}: {operation.error or 'somebody called it off'}")
 
 
-def watch(operation: Operation, out: OutputWrapper | None) -> None:
-    """Until it ends; where no engine is alive, this process does the work."""
-    shown = ""
+def watch(operation: Operation, out: OutputWrapper | None, err: OutputWrapper, *, helps: bool = False) -> None:
+    """Until it ends; where no engine is alive, or it `helps`, this process does the work. Says on `err` who does it."""
+    shown, told = "", ""
     try:
         while operation.state in OPEN:
-            if engines_alive().exists() or not _got_on(operation):
+            is_alone = not engines_alive().exists()
+            told = _tell(operation, told, err, is_alone=is_alone and not helps)
+            if not (is_alone or helps) or not _got_on(operation):
                 sleep(PAUSE)
             operation.refresh_from_db()
             if out and operation.state in OPEN and line(operation) != shown:
@@ -138,6 +145,19 @@ def watch(operation: Operation, out: OutputWrapper | None) -> None:
         raise CommandError(f"it goes on without you; see it with: {again}", returncode=130) from None
     except Operation.DoesNotExist:
         raise CommandError("it is gone") from None
+
+
+def _tell(operation: Operation, told: str, err: OutputWrapper, *, is_alone: bool) -> str:
+    """What keeps who waits from waiting in the dark, where it is something else than before."""
+    said = ""
+    if operation.state == OperationState.PAUSED:
+        said = f"it is paused, and goes on with: manage.py operations resume {operation.public_id}"
+    elif is_alone:
+        said = "no engine is running: this process does the work, for as long as it waits"
+    if said and said != told:
+        err.write(said)
+        err.flush()
+    return said
 
 
 def _got_on(operation: Operation) -> bool:

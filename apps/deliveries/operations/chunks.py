@@ -1,28 +1,33 @@
 """How operations get on: the one that waited longest does one chunk, then it is another's turn.
 
-A chunk is a transaction that holds the operation's row, changes deliveries, and moves the cursor: a process may die at
-any line, and two never do the same chunk. An error that comes twice is the operation's, and ends it; where no worker
-takes a filter at the moment, it is only another one's turn.
+A chunk is a transaction that holds the operation's row, changes what it is about, and moves the cursor: a process may
+die at any line, and two never do the same chunk. One that raises is undone and tried again later, while the others go
+on; at last the operation is failed. Where no worker takes a filter at the moment, it is only another one's turn.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.audit.services import SYSTEM, audit_record
 from apps.deliveries.models import ERASURE, Operation, OperationState
-from apps.deliveries.operations.kinds import KINDS, Chunk
-from apps.deliveries.operations.parameters import parse_parameters
+from apps.deliveries.operations.chunk import Chunk
+from apps.deliveries.operations.kinds import KINDS
+from apps.deliveries.operations.parameters import read_parameters
+from apps.deliveries.policy.persistence import next_try
 from apps.destinations.routing.workers import Unavailable
-from apps.kernel.clock import now
+from apps.kernel.clock import isoformat, now
 from apps.kernel.contention import retried
-from apps.kernel.errors import Problem
+from apps.kernel.errors import Invalid, Problem
 from apps.kernel.ids import encode
 
 log = structlog.get_logger("trunkline.operations")
+
+MOST_FAILURES = 1_000  # counted: for months of them the column has no room
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +50,61 @@ class Broken(Exception):
         """It is nobody's fault, and will go later."""
         return isinstance(self.cause, Unavailable)
 
+    @property
+    def is_final(self) -> bool:
+        """What was asked can't be done, now or later."""
+        return isinstance(self.cause, Problem) and not self.is_passing
+
+    @property
+    def is_databases(self) -> bool:
+        """Which was away, or in the way; that never ends an operation."""
+        return isinstance(self.cause, OperationalError | InterfaceError)
+
 
 def advance_next() -> Advance | None:
     """One chunk of the operation that waited longest, of those nobody is at; None where there is none."""
-    return _advanced(Operation.objects.order_by("updated_at", "pk"))
+    return _advanced(_in_turn(Operation.objects.order_by("updated_at", "pk")))
 
 
 def advance(operation_id: UUID) -> Advance | None:
-    """One chunk of this one; None where it does not run, or somebody is at it."""
+    """One chunk of this one; None where it does not run, waits after a failure, or somebody is at it."""
     return _advanced(Operation.objects.filter(pk=operation_id))
 
 
+def _in_turn(rows: QuerySet[Operation]) -> QuerySet[Operation]:
+    """A project's erasures one after the other: as many as it likes take one turn among the operations of all."""
+    earlier = _due(Operation.objects.filter(kind=ERASURE, project=OuterRef("project"), pk__lt=OuterRef("pk")))
+    return rows.exclude(Exists(earlier), kind=ERASURE)
+
+
+def _due(rows: QuerySet[Operation]) -> QuerySet[Operation]:
+    return rows.filter(Q(due_at=None) | Q(due_at__lte=now()), state=OperationState.RUNNING)
+
+
 def _advanced(which: QuerySet[Operation]) -> Advance | None:
-    running = which.filter(state=OperationState.RUNNING).exclude(kind=ERASURE)  # which has a loop of its own
-    if not running.exists():  # without a lock: on SQLite it is everybody's
+    due = _due(which)
+    if not due.exists():  # without a lock: on SQLite it is everybody's
         return None
     try:
-        return retried(lambda: _chunk(running))
+        return _done(due)
     except Broken as broken:
-        is_clear = broken.is_passing or isinstance(broken.cause, Problem)
+        is_clear = broken.is_final or broken.is_passing or broken.is_databases
         return _given_up(broken) if is_clear else _once_more(broken.pk)
 
 
 def _once_more(pk: UUID) -> Advance | None:
     """What was written by another at the very moment, such as the same delivery, is seen now."""
     try:
-        return retried(lambda: _chunk(Operation.objects.filter(pk=pk, state=OperationState.RUNNING)))
+        return _done(_due(Operation.objects.filter(pk=pk)))
     except Broken as broken:
         return _given_up(broken)
 
 
 def _given_up(broken: Broken) -> Advance | None:
-    if not broken.is_passing:
-        return _fail(broken)
-    _postpone(broken)
-    return None
+    if broken.is_passing:
+        _postpone(broken)
+        return None
+    return _fail(broken)
 
 
 def _postpone(broken: Broken) -> None:
@@ -88,25 +113,35 @@ def _postpone(broken: Broken) -> None:
     log.warning("operation.postponed", operation_id=encode("opr", broken.pk), error=str(broken))
 
 
+def _done(rows: QuerySet[Operation]) -> Advance | None:
+    """A chunk of the first of them that nobody is at; raises Broken."""
+    held: list[UUID] = []
+    try:
+        return retried(lambda: _chunk(rows, held))
+    except Exception as error:
+        if not held:
+            raise
+        raise Broken(held[-1], error) from error
+
+
 @transaction.atomic
-def _chunk(running: QuerySet[Operation]) -> Advance | None:
-    operation = running.select_for_update(skip_locked=True).first()
-    return advance_locked(operation) if operation else None
+def _chunk(rows: QuerySet[Operation], held: list[UUID]) -> Advance | None:
+    operation = rows.select_for_update(skip_locked=True).first()
+    if operation is None:
+        return None
+    held.append(operation.pk)
+    return advance_locked(operation)
 
 
 def advance_locked(operation: Operation) -> Advance:
     """One chunk of an operation whose row the caller's transaction holds, or has just made."""
-    try:
-        asked = parse_parameters(operation.kind, operation.parameters)
-        chunk = KINDS[operation.kind].advance(operation, asked)
-    except (OperationalError, InterfaceError):  # the database is away, or another transaction was in the way
-        raise
-    except Exception as error:
-        raise Broken(operation.pk, error) from error
+    asked = read_parameters(operation.kind, operation.parameters)
+    chunk = KINDS[operation.kind].advance(operation, asked)
     operation.cursor = chunk.cursor
     operation.processed += chunk.looked_at
     operation.changed += chunk.changed
     operation.updated_at = now()
+    operation.failures, operation.due_at, operation.error = 0, None, ""
     if chunk.ended:
         _end(operation, OperationState.COMPLETED)
     operation.save()
@@ -115,15 +150,41 @@ def advance_locked(operation: Operation) -> Advance:
 
 @transaction.atomic
 def _fail(broken: Broken) -> Advance | None:
+    """Now, or after some more tries. Where it is the database that is away, this raises as well, and nothing counts."""
     operation = Operation.objects.select_for_update().filter(pk=broken.pk, state=OperationState.RUNNING).first()
     if operation is None:
         return None
-    cause = broken.cause
-    operation.error = cause.detail[:255] if isinstance(cause, Problem) else f"{type(cause).__name__}: see the log"
-    log.error("operation.failed", operation_id=operation.public_id, kind=operation.kind, error=str(cause)[:1_000])
-    _end(operation, OperationState.FAILED)
+    moment = now()
+    operation.failures = min(operation.failures + 1, MOST_FAILURES)
+    operation.updated_at = moment
+    operation.due_at = None if broken.is_final else next_try(operation.failures, moment, for_ever=broken.is_databases)
+    operation.error = _said(broken.cause, operation)
+    told = {"operation_id": operation.public_id, "kind": operation.kind, "error": str(broken.cause)[:1_000]}
+    if operation.due_at:
+        log.warning("operation.retrying", due_at=operation.due_at.isoformat(), failures=operation.failures, **told)
+    else:
+        log.error("operation.failed", **told)
+        call_off(operation)
+        _end(operation, OperationState.FAILED)
     operation.save()
-    return Advance(operation, Chunk(0, 0, operation.cursor, ended=True))
+    return Advance(operation, Chunk(0, 0, operation.cursor, ended=operation.due_at is None))
+
+
+def _said(cause: Exception, operation: Operation) -> str:
+    """For people. What others than we say of an error may have somebody's data in it: that is in the log only."""
+    if isinstance(cause, Problem):
+        return cause.detail[:255]
+    name = type(cause).__name__
+    if operation.due_at:
+        return f"{name}, {operation.failures} times in a row: see the log; next try at {isoformat(operation.due_at)}"
+    return f"{name}, {operation.failures} times in a row: see the log, mend it, and ask again"
+
+
+def call_off(operation: Operation) -> None:
+    """What follows where it ends before its work is done; in the caller's transaction."""
+    with suppress(Invalid):  # what can't be read can't be acted upon
+        asked = read_parameters(operation.kind, operation.parameters)
+        KINDS[operation.kind].called_off(operation, asked)
 
 
 def _end(operation: Operation, state: OperationState) -> None:

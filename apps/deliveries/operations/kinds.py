@@ -1,6 +1,6 @@
 """The kinds of operations, as a table: what each may be asked, which rows it looks at, what it does to a chunk of them.
 
-A kind that is not in the table is refused; a new one is one more line here and its parameters.
+A kind that is not in the table is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.deliveries import store
-from apps.deliveries.models import Delivery, Operation
-from apps.deliveries.operations import reading
+from apps.deliveries.models import ERASURE, Delivery, Operation
+from apps.deliveries.operations import erasure, reading
+from apps.deliveries.operations.chunk import Chunk
 from apps.deliveries.operations.reading import DeliverySeen
 from apps.deliveries.operations.replaying import replay_to, replay_to_all
 from apps.deliveries.states import State
@@ -22,30 +23,17 @@ from apps.deliveries.wakeups import announce
 from apps.kernel.clock import now
 
 CHUNK = 1_000  # rows looked at in one transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """What one transaction did."""
-
-    looked_at: int
-    changed: int
-    cursor: UUID | None  # the last row that is done with
-    ended: bool = False  # it was the last chunk
-
-    @property
-    def is_idle(self) -> bool:
-        """There is more, and it has to wait for other work."""
-        return not (self.looked_at or self.ended)
+FEW = 5_000  # deliveries that wait, and are found quicker by themselves than in a history
+RARE = 10  # that is looked into where not even one in so many waits
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`along`: all rows to look at, in order of id. `advance`: one chunk of them, in the caller's transaction."""
+    """`advance`: one chunk, in the caller's transaction. `called_off`: what follows where it ends before it is done."""
 
     does: str  # for people
-    along: Callable[[Operation, Any], QuerySet[Any]]
     advance: Callable[[Operation, Any], Chunk]
+    called_off: Callable[[Operation, Any], None] = lambda operation, asked: None
 
 
 def _of_deliveries(
@@ -59,6 +47,9 @@ def _of_deliveries(
 
     def advance(operation: Operation, asked: Any) -> Chunk:
         seen = reading.deliveries_after(along(operation, asked), operation.cursor, CHUNK)
+        if state is State.READY and _is_history(seen):
+            few = reading.few_waiting(operation, asked, FEW)
+            seen = seen if few is None else few[:CHUNK]
         there = [row for row in seen if row.state == state]
         meant = reading.meant(there, asked, operation.created_at)
         changed = act(Delivery.objects.filter(pk__in=[row.pk for row in meant], state=state), now()) if meant else 0
@@ -67,6 +58,11 @@ def _of_deliveries(
         return Chunk(len(seen), changed, _last(seen, operation), len(seen) < CHUNK)
 
     return advance
+
+
+def _is_history(seen: list[DeliverySeen]) -> bool:
+    """Hardly any of them waits, and there is more to walk along."""
+    return len(seen) == CHUNK and sum(row.state == State.READY for row in seen) * RARE < CHUNK
 
 
 def _last(seen: list[DeliverySeen], operation: Operation) -> UUID | None:
@@ -101,10 +97,22 @@ _cancel = _of_deliveries(reading.made, State.READY, _edge(store.cancel), wakes=F
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "recover": Kind("sends dead deliveries again", _dead, _recover),
-        "replay": Kind("delivers events of a time again", reading.events, _replay),
-        "retry": Kind("makes waiting deliveries due now", reading.made, _retry),
-        "cancel": Kind("calls waiting deliveries off", reading.made, _cancel),
-        "discard": Kind("takes dead deliveries out of the queue", _dead, _discard),
+        "recover": Kind("sends dead deliveries again", _recover),
+        "replay": Kind("delivers events of a time again", _replay),
+        "retry": Kind("makes waiting deliveries due now", _retry),
+        "cancel": Kind("calls waiting deliveries off", _cancel),
+        "discard": Kind("takes dead deliveries out of the queue", _discard),
+        ERASURE: Kind("erases all that is kept of a consumer", erasure.erase, called_off=erasure.call_off),
+    }
+)
+# The kinds that whoever may write deliveries may ask for, and the rows each looks at, in order of id. The others have
+# services of their own.
+ALONG: Mapping[str, Callable[[Operation, Any], QuerySet[Any]]] = MappingProxyType(
+    {
+        "recover": _dead,
+        "replay": reading.events,
+        "retry": reading.made,
+        "cancel": reading.made,
+        "discard": _dead,
     }
 )

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from apps.deliveries.models import ERASURE
 from apps.destinations.patterns import LONGEST, compile_patterns, is_pattern
 from apps.kernel.errors import Fault, Invalid
 from apps.kernel.ids import InvalidId, decode
@@ -77,6 +78,16 @@ class Replay(_Common, frozen=True, kw_only=True, tag_field="kind", tag="replay")
     only_matching: Annotated[bool, Meta(description="only what the destination subscribes to")] = False
 
 
+class EraseConsumer(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of it goes. By id only: the key is one of the things that go."""
+
+    consumer_id: str
+
+    @property
+    def consumer_pk(self) -> UUID:
+        return decode("con", self.consumer_id)
+
+
 type Parameters = Recover | Replay | Cancel | Retry | Discard
 
 
@@ -89,6 +100,18 @@ def parse_parameters(kind: object, given: Mapping[str, Any]) -> Parameters:
     if faults := [fault for fault in _faults(parameters) if fault]:
         raise _refusal(*faults)
     return parameters
+
+
+def read_parameters(kind: str, stored: Mapping[str, Any]) -> Parameters | EraseConsumer:
+    """Of an operation that was made; raises Invalid where this version can't read them."""
+    if kind != ERASURE:
+        return parse_parameters(kind, stored)
+    try:
+        asked = msgspec.convert(stored, EraseConsumer)
+        decode("con", asked.consumer_id)
+    except (msgspec.ValidationError, InvalidId) as error:
+        raise Invalid(f"its parameters can't be read: {error}") from None
+    return asked
 
 
 def as_stored(parameters: Parameters) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from apps.kernel.walks import led_by
 APART = timedelta(seconds=10)  # the moment in an id and that in the column are read one after the other
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # before it no UUIDv7 has a time
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+MOST_LANES = 100  # destinations whose lanes are looked into one by one
 
 
 class DeliverySeen(NamedTuple):
@@ -95,6 +96,25 @@ def _of_time[R: QuerySet[Any]](rows: R, since: datetime | None, until: datetime 
     last = min(until or LATEST, made_at)
     rows = rows.filter(pk__lt=first_id(max(last, EARLIEST) + APART))
     return rows.filter(pk__gte=first_id(max(since, EARLIEST) - APART)) if since and since < LATEST else rows
+
+
+def few_waiting(operation: Operation, asked: Deliveries, most: int) -> list[DeliverySeen] | None:
+    """All that are left to look at and wait, in order of id; None where more than `most` wait, or in too many lanes.
+
+    A query for each lane, along the index that claims go by: one for all of them may read everybody's.
+    """
+    theirs = Destination.objects.filter(project=operation.project_id).values_list("pk", flat=True)
+    lanes = [asked.destination_id] if asked.destination_id else list(theirs[: MOST_LANES + 1])
+    if len(lanes) > MOST_LANES:
+        return None
+    found: list[DeliverySeen] = []
+    for lane in lanes:
+        waiting = Delivery.objects.filter(state=State.READY, destination__gte=lane, destination__lte=lane)
+        in_line = waiting.order_by("destination_id", "due_at").values_list(*DeliverySeen._fields)  # as led_by() does
+        found += map(DeliverySeen._make, in_line[: most + 1 - len(found)])
+        if len(found) > most:
+            return None
+    return sorted(row for row in found if operation.cursor is None or row.pk > operation.cursor)
 
 
 def deliveries_after(rows: QuerySet[Delivery], cursor: UUID | None, most: int) -> list[DeliverySeen]:

@@ -4,22 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from apps.accounts.models import Project
 from apps.audit.services import Actor, audit_record
-from apps.deliveries.models import ERASURE, Operation, OperationState
-from apps.deliveries.operations.chunks import advance_locked
-from apps.deliveries.operations.kinds import KINDS
+from apps.deliveries.models import Operation, OperationState
+from apps.deliveries.operations.chunks import advance_locked, call_off
+from apps.deliveries.operations.kinds import ALONG
 from apps.deliveries.operations.parameters import Parameters, as_stored, parse_parameters
 from apps.deliveries.wakeups import announce_any
 from apps.destinations.models import Destination
 from apps.destinations.selectors import destinations
-from apps.destinations.services import consumer_mark
 from apps.kernel.clock import now
-from apps.kernel.contention import retried
+from apps.kernel.contention import in_transaction
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
-from apps.kernel.ids import decode
 
 MOST_COUNTED = 100_000  # rows; beyond, nobody knows how many there are
 MOST_BEGUN = 10  # chunks that are done at once
@@ -43,16 +39,16 @@ def operation_create(
     """
     asked = parse_parameters(kind, parameters)
     _check_destination(project, asked)
-    return retried(lambda: _create(project, asked, actor, begin))
+    return _create(project, asked, actor, begin)
 
 
-@transaction.atomic
+@in_transaction
 def _create(project: Project, asked: Parameters, actor: Actor, begin: bool) -> Operation:
-    if Operation.objects.filter(project=project, state__in=OPEN).count() >= MOST_OPEN:
+    if Operation.objects.filter(project=project, kind__in=ALONG, state__in=OPEN).count() >= MOST_OPEN:
         raise Conflict(f"the project has {MOST_OPEN} operations under way", code="too_many_operations")
     kind, stored = str(asked.__struct_config__.tag), as_stored(asked)
     operation = Operation(project=project, kind=kind, parameters=stored, actor_label=actor.label[:255])
-    found = KINDS[kind].along(operation, asked)[: MOST_COUNTED + 1].count()
+    found = ALONG[kind](operation, asked)[: MOST_COUNTED + 1].count()
     operation.total = found if found <= MOST_COUNTED else None
     operation.save(force_insert=True)
     _audit(operation, "operation.created", actor, {"kind": kind, **stored})
@@ -87,7 +83,7 @@ def operation_cancel(*, operation: Operation, actor: Actor) -> Operation:
     return _move(operation, OperationState.CANCELLED, actor)
 
 
-@transaction.atomic
+@in_transaction
 def _move(operation: Operation, state: OperationState, actor: Actor) -> Operation:
     """Between two chunks. Where it is so already, nothing happens; where it has ended, that is a Conflict."""
     moment = now()
@@ -98,11 +94,11 @@ def _move(operation: Operation, state: OperationState, actor: Actor) -> Operatio
         return current
     if current.state not in MOVES[state]:
         raise Conflict(f"it is {current.state} already", code="operation_ended")
-    current.state, current.updated_at = state, moment
+    current.state, current.updated_at, current.due_at = state, moment, None
     current.finished_at = None if state in OPEN else moment
-    current.save(update_fields=["state", "updated_at", "finished_at"])
-    if current.kind == ERASURE and state == OperationState.CANCELLED:
-        consumer_mark(consumer_id=decode("con", current.parameters["consumer_id"]), being_erased=False)
+    current.save(update_fields=["state", "updated_at", "due_at", "finished_at"])
+    if state == OperationState.CANCELLED:
+        call_off(current)
     names = {OperationState.PAUSED: "paused", OperationState.RUNNING: "resumed", OperationState.CANCELLED: "cancelled"}
     _audit(current, f"operation.{names[state]}", actor, {"processed": current.processed, "changed": current.changed})
     return current

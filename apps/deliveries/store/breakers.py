@@ -15,6 +15,7 @@ from apps.deliveries.models import Attempt, Breaker
 from apps.deliveries.policy.breaker import Circuit, Standing
 from apps.deliveries.states import Edge
 from apps.destinations.policy import Breaker as Rule
+from apps.destinations.policy import Policy, stored_policy
 from apps.kernel.ids import first_id
 
 COLUMNS = ("state", "failures", "failing_since", "opened", "retry_at", "closed_at")
@@ -63,6 +64,13 @@ def to_be_probed(destination_ids: Collection[UUID], now: datetime) -> set[UUID]:
     """Those of them whose breaker is not closed and may be probed: the claim sees for itself, under the lock."""
     over = Breaker.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), pk__in=destination_ids)
     return set(over.exclude(state=Circuit.CLOSED).values_list("pk", flat=True))
+
+
+def failing_since(destination_ids: Collection[UUID], *, before: datetime) -> dict[UUID, tuple[Standing, Policy]]:
+    """Of them those that fail since before that time, with their policies; not locked."""
+    rows = Breaker.objects.filter(pk__in=destination_ids, failing_since__lte=before)
+    found = rows.values_list("pk", "destination__policy", *COLUMNS)
+    return {pk: (_standing(*columns), stored_policy(policy, "disable_after")) for pk, policy, *columns in found}
 
 
 def locked(destination_ids: Collection[UUID], *, skip: bool = False) -> dict[UUID, Standing]:

@@ -1,10 +1,12 @@
 """Operations for tests: asked for, done by nobody else, and what became of the deliveries."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from apps.accounts.models import Project
 from apps.deliveries.models import Delivery, Operation
+from apps.deliveries.operations import kinds
 from apps.deliveries.operations.chunks import advance
 from apps.deliveries.operations.services import operation_create
 from apps.deliveries.states import State
@@ -34,3 +36,9 @@ def some(destination: Destination, count: int, state: State = State.DEAD, **fiel
 
 def states(rows: list[Delivery]) -> Counter[str]:
     return Counter(Delivery.objects.filter(pk__in=[row.pk for row in rows]).values_list("state", flat=True))
+
+
+def recovering_by(edge: Callable[..., int]) -> dict[str, kinds.Kind]:
+    """The table with another way to recover."""
+    advanced = kinds._of_deliveries(kinds._dead, State.DEAD, kinds._edge(edge), wakes=True)
+    return {**kinds.KINDS, "recover": kinds.Kind("another way", advanced)}

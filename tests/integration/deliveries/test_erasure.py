@@ -7,97 +7,28 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from apps.accounts.models import Project
 from apps.accounts.scopes import SCOPES
 from apps.audit.models import AuditEntry
-from apps.deliveries import erasure
-from apps.deliveries.engine import eraser
-from apps.deliveries.erasing import consumer_erase
+from apps.deliveries.engine import operator
 from apps.deliveries.models import ERASURE, Attempt, Delivery, FanOut, Operation, OperationState, Turn
-from apps.deliveries.operations.services import operation_cancel, operation_pause
+from apps.deliveries.operations import erasure
+from apps.deliveries.operations.erasing import consumer_erase
+from apps.deliveries.operations.selectors import progress
+from apps.deliveries.operations.services import (
+    operation_cancel,
+    operation_pause,
+)
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination, Secret
-from apps.destinations.services import consumer_change, consumer_create, consumer_delete, destination_delete
+from apps.destinations.services import consumer_create, consumer_delete
 from apps.events.models import Event, IdempotencyKey
-from apps.intake.services import events_accept
-from apps.intake.submission import Submission
-from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, NotFound
-from apps.kernel.ids import new_uuid
 from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, caller
-from tests.integration.staff import superuser
+from tests.integration.deliveries.erasing import KEY, WORD, attempt, dump, erase_all, places, planted
 
 pytestmark = pytest.mark.django_db
-WORD = "planted7acme"  # in everything that is said of the one who is erased
-KEY = f"{WORD}-key"
-
-
-def planted(project: Project) -> Consumer:
-    """A consumer with all it can have, in every column that takes its words."""
-    consumer = consumer_create(project=project, key=KEY, name=f"{WORD} Ltd", actor=ACTOR)
-    consumer_change(consumer=consumer, name=f"{WORD} & Sons", actor=ACTOR)
-    url = f"http://127.0.0.1:9/{WORD}"
-    own, shared = a_destination(project, url, consumer=KEY, name=f"{WORD} hook"), a_destination(project)
-    Destination.objects.filter(pk=own.pk).update(filter=f"data.who == '{WORD}'", transform={"jmespath": WORD})
-    destination_delete(destination=a_destination(project, url, consumer=KEY, name=f"{WORD} old"), actor=ACTOR)
-    for number in range(3):
-        said = f"{WORD}/{number}"
-        one = Submission(
-            type="a.b",
-            data=json.dumps(WORD).encode(),
-            consumer=KEY,
-            extensions={"who": WORD},
-            idempotency=("key", f"{WORD}{number}"),
-            source=said,
-            subject=said,
-            ordering_key=said,
-        )
-        events_accept(project=Project.objects.get(pk=project.pk), submissions=[one])
-    for delivery in Delivery.objects.filter(destination__in=[own, shared]):
-        _attempt(delivery)
-    _attempt(a_delivery(an_event(project), own, State.DELIVERED))  # of an event for everybody
-    event = Event.objects.filter(consumer=KEY).latest("pk")
-    FanOut.objects.create(event=event, project=project, type="a.b", consumer=KEY, received_at=now())
-    Turn.objects.create(destination_id=shared.pk, key=new_uuid(), delivery_id=event.deliveries.all()[0].pk)
-    AuditEntry.objects.create(project_id=project.pk, action="operation.created", changes={"consumer": KEY, "n": 1})
-    Operation.objects.create(
-        project=project,
-        kind="recover",
-        parameters={"consumer": KEY},
-        state=OperationState.COMPLETED,
-        finished_at=now(),
-    )
-    return consumer
-
-
-def _attempt(delivery: Delivery) -> None:
-    told = {"outcome": "failed", "detail": f"{WORD}.example", "response_body": WORD.encode(), "duration_ms": 1}
-    Attempt.objects.create(delivery=delivery, number=1, started_at=now(), **told)
-
-
-def dump() -> dict[str, list[str]]:
-    """Every row of every table as text, binary columns too."""
-    found: dict[str, list[str]] = {}
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names():
-            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
-            found[table] = [" ".join(map(_text, row)) for row in cursor.fetchall()]
-    return found
-
-
-def _text(value: Any) -> str:
-    return bytes(value).decode(errors="replace") if isinstance(value, bytes | memoryview) else str(value)
-
-
-def places(word: str = WORD) -> dict[str, int]:
-    return {table: count for table, rows in dump().items() if (count := sum(word in row for row in rows))}
-
-
-def erase_all() -> None:
-    while eraser.run_once():
-        pass
 
 
 def others() -> dict[str, Any]:
@@ -110,7 +41,7 @@ def others() -> dict[str, Any]:
 def bystanders(project: Project) -> dict[str, Any]:
     """Another consumer of the project, and one of the same key in another project."""
     for one, key in ((project, "other"), (a_project(), KEY)):
-        _attempt(a_delivery(an_event(one, consumer=key), a_destination(one, consumer=key), State.DELIVERED))
+        attempt(a_delivery(an_event(one, consumer=key), a_destination(one, consumer=key), State.DELIVERED))
     an_event(project, consumer=f"{KEY}2")
     return others()
 
@@ -141,6 +72,7 @@ def test_nothing_of_it_is_left_in_any_table(
         assert len(left) == {"Secret": 1, "Event": 1}.get(name, 0), name  # the shared destination's, everybody's
     operation = Operation.objects.get(kind="erase_consumer")
     assert (operation.state, operation.parameters) == ("completed", {"consumer_id": consumer.public_id})
+    assert (operation.total, operation.processed, progress(operation)) == (6, 6, 100)
 
 
 def test_the_same_key_elsewhere_and_keys_that_begin_alike_are_not_it(
@@ -161,6 +93,7 @@ def test_the_trail_keeps_who_did_what_when(project: Project) -> None:
     assert {(row[1], row[2]) for row in set(after) - set(before)} == {
         ("consumer.erasure_started", consumer.public_id),
         ("consumer.erased", consumer.public_id),
+        ("operation.completed", Operation.objects.get(kind=ERASURE).public_id),
     }
 
 
@@ -217,7 +150,7 @@ def test_deleted_meanwhile_it_is_erased_all_the_same(
     consumer = planted(project)
     consumer_erase(consumer=consumer, actor=ACTOR)
     for _ in range(chunks):
-        eraser.run_once()
+        operator.run_once()
     assert Event.objects.filter(consumer=KEY).exists()
     answer = owner.delete(f"consumers/{consumer.public_id}")
     assert (answer.status, answer.body["code"]) == (409, "being_erased")
@@ -244,34 +177,6 @@ def test_called_off_it_may_be_deleted_and_paused_it_may_not(project: Project) ->
     operation_cancel(operation=operation, actor=ACTOR)
     consumer_delete(consumer=consumer, actor=ACTOR)
     assert not Consumer.objects.exists()
-
-
-def test_asked_for_twice_it_is_one_operation(project: Project) -> None:
-    consumer = planted(project)
-    operations = {consumer_erase(consumer=consumer, actor=ACTOR).pk for _ in range(2)}
-    assert len(operations) == 1
-
-
-def test_over_the_api(project: Project, owner: Caller, viewer: Caller, stranger: Caller) -> None:
-    path = f"consumers/{planted(project).public_id}"
-    assert viewer.post(f"{path}/erase").status == 403
-    assert stranger.post(f"{path}/erase").status == 404
-    answer = owner.post(f"{path}/erase")
-    assert (answer.status, answer.body["state"]) == (202, "running")
-    assert answer.body["operation"].startswith("opr_")
-    erase_all()
-    assert owner.get(path).status == owner.post(f"{path}/erase").status == 404
-
-
-def test_in_the_admin(project: Project) -> None:
-    root, consumer = superuser(), planted(project)
-    root.post("destinations_consumer_change", consumer.pk, name=f"{WORD} Inc")
-    assert "django_admin_log" in places()
-    assert "is being erased" in root.act("destinations_consumer_erase", consumer)[-1]
-    erase_all()
-    left = places()
-    left.pop("django_session", None)
-    assert left == {}
 
 
 def erase_command(*arguments: str) -> dict[str, Any]:

@@ -13,8 +13,16 @@ from apps.audit.models import AuditEntry
 from apps.deliveries.management import console
 from apps.deliveries.models import Delivery, EngineHeartbeat, FanOut, Operation
 from apps.deliveries.operations import kinds
-from apps.deliveries.operations.services import operation_cancel, operation_create
+from apps.deliveries.operations.erasing import consumer_erase
+from apps.deliveries.operations.services import (
+    operation_cancel,
+    operation_create,
+    operation_pause,
+    operation_resume,
+)
 from apps.deliveries.states import State
+from apps.destinations.services import consumer_create
+from apps.events.models import Event
 from apps.kernel.clock import isoformat, now
 from tests.integration.cast import ACTOR, a_delivery, a_destination, a_project, an_event
 
@@ -139,6 +147,46 @@ def test_operations_are_listed_shown_held_and_watched(project: Project) -> None:
     assert run_json("operations", "cancel", other.public_id)["state"] == "cancelled"
     with pytest.raises(CommandError, match="completed already"):
         run("operations", "pause", made["id"])
+
+
+def test_erasures_are_operations_as_any(project: Project) -> None:
+    an_event(project, consumer="acme")
+    operation = consumer_erase(consumer=consumer_create(project=project, key="acme", actor=ACTOR), actor=ACTOR)
+    run_json("operations", "create", "discard", "--project", "billing")
+    listed = run_json("operations", "list", "--kind", "erase_consumer")["operations"]
+    assert [one["id"] for one in listed] == [operation.public_id]
+    assert run_json("operations", "pause", operation.public_id)["state"] == "paused"
+    assert run_json("operations", "resume", operation.public_id)["state"] == "running"
+    assert run_json("operations", "watch", operation.public_id)["state"] == "completed"
+    assert not Event.objects.exists()
+    with pytest.raises(CommandError, match="invalid choice: 'erase_consumer'"):
+        run("operations", "create", "erase_consumer", "--project", "billing")
+
+
+def test_who_watches_is_told_that_no_engine_runs(project: Project) -> None:
+    dead(project)
+    operation = operation_create(project=project, kind="discard", parameters={}, actor=ACTOR)
+    err = StringIO()
+    call_command("operations", "watch", operation.public_id, "--json", stdout=StringIO(), stderr=err)
+    assert err.getvalue() == "no engine is running: this process does the work, for as long as it waits\n"
+
+
+def test_who_watches_one_that_rests_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = operation_create(project=project, kind="discard", parameters={}, actor=ACTOR)
+    operation_pause(operation=operation, actor=ACTOR)
+    looks: list[float] = []
+
+    def look(pause: float) -> None:
+        looks.append(pause)
+        if len(looks) == 2:
+            operation_resume(operation=operation, actor=ACTOR)
+
+    monkeypatch.setattr(console, "sleep", look)
+    err = StringIO()
+    call_command("operations", "watch", operation.public_id, stdout=StringIO(), stderr=err)
+    first, second = err.getvalue().splitlines()
+    assert first == f"it is paused, and goes on with: manage.py operations resume {operation.public_id}"
+    assert second.startswith("no engine is running")
 
 
 NO_EVENT, NO_DESTINATION = "evt_01h455vb4pex5vsknk084sn02q", "dst_01h455vb4pex5vsknk084sn02q"

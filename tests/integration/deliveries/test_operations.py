@@ -1,13 +1,12 @@
 """Operations: each row once, whoever dies or does it meanwhile; held and called off between chunks; ended by itself."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import DataError
 
 from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
@@ -28,7 +27,7 @@ from apps.kernel.clock import isoformat, now
 from apps.kernel.errors import Conflict
 from tests.integration.cast import ACTOR, a_delivery, a_destination, a_project, an_event
 from tests.integration.deliveries.engine_room import Running, attempted, watched_lines
-from tests.integration.deliveries.operating import ALL_TIME, asked, done, some, states
+from tests.integration.deliveries.operating import ALL_TIME, asked, done, recovering_by, some, states
 from tests.integration.threads import at_once
 from tests.receiver import Receiver
 
@@ -43,12 +42,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def destination(project: Project) -> Destination:
     return a_destination(project)
-
-
-def recovering_by(edge: Callable[..., int]) -> dict[str, kinds.Kind]:
-    """The table with another way to recover."""
-    advanced = kinds._of_deliveries(kinds._dead, State.DEAD, kinds._edge(edge), wakes=True)
-    return {**kinds.KINDS, "recover": kinds.Kind("another way", kinds._dead, advanced)}
 
 
 # What each kind does
@@ -129,6 +122,28 @@ def test_cancel_calls_off_what_waits(destination: Destination) -> None:
     assert (states(rows), states(sending), states(other)) == (
         {State.CANCELLED: 6}, {State.SENDING: 1}, {State.READY: 1}
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("few", [4, 20], ids=["many wait", "few wait"])
+@pytest.mark.parametrize("narrow", [True, False])
+def test_a_history_without_any_that_wait_is_passed_over(
+    destination: Destination, few: int, narrow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where few wait, they are looked up; the others are walked to. Each is done once, and no other."""
+    monkeypatch.setattr(kinds, "FEW", few)
+    monkeypatch.setattr(kinds, "RARE", 4)
+    history = []
+    for _ in range(3):
+        history += some(destination, 12, State.DELIVERED) + some(destination, 3, State.READY)
+    elsewhere = some(a_destination(a_project()), 2, State.READY)
+    asked_for = {"destination": destination.public_id} if narrow else {"since": isoformat(now() - timedelta(days=1))}
+    operation = asked(destination.project, "cancel", **asked_for)
+    later = some(destination, 2, State.READY)
+    done(operation)
+    assert (operation.state, operation.changed) == ("completed", 9)
+    assert operation.processed < 20 if few == 20 else operation.processed > 40
+    assert states(history) == {State.DELIVERED: 36, State.CANCELLED: 9}
+    assert states([*elsewhere, *later]) == {State.READY: 4}
 
 
 # Whoever dies, whoever helps
@@ -253,23 +268,6 @@ def test_it_is_called_off_between_chunks(destination: Destination, paused: bool)
     for move in (operation_pause, operation_resume):
         with pytest.raises(Conflict, match="cancelled already"):
             move(operation=operation, actor=ACTOR)
-
-
-def test_an_error_that_comes_twice_ends_it(destination: Destination, monkeypatch: pytest.MonkeyPatch) -> None:
-    some(destination, 3)
-    operation, other = asked(destination.project), asked(destination.project, "discard")
-
-    def broken(rows: Any, **_: Any) -> int:
-        raise DataError("value 'secret' is out of range")
-
-    with monkeypatch.context() as patch, watched_lines() as lines:
-        patch.setattr(chunks, "KINDS", recovering_by(broken))
-        done(operation)
-    assert (operation.state, operation.error) == ("failed", "DataError: see the log")
-    [line] = lines.of("operation.failed")
-    assert line["operation_id"] == operation.public_id
-    assert AuditEntry.objects.filter(target=operation.public_id, action="operation.failed").count() == 1
-    assert done(other).changed == 3, "and it is in nobody's way"
 
 
 def test_too_much_is_not_counted(destination: Destination, monkeypatch: pytest.MonkeyPatch) -> None:

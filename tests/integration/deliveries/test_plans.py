@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import Count
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Project
-from apps.deliveries.models import Delivery
+from apps.deliveries.models import Delivery, Operation
+from apps.deliveries.operations.parameters import Retry
+from apps.deliveries.operations.reading import few_waiting as few_waiting_of
 from apps.deliveries.states import Edge, State
 from apps.deliveries.store import Settlement, Tried, arrays, limits, postgres
 from apps.kernel.clock import now
-from apps.kernel.ids import new_uuid
+from apps.kernel.ids import encode, new_uuid
 from tests.integration.cast import a_destination
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database("postgresql")]
@@ -106,6 +109,20 @@ def cap() -> str:
     return held.order_by().values_list("destination").annotate(count=Count("pk")).explain()
 
 
+def few_waiting() -> str:
+    """By destination and by project: what a retry and a cancel look up beside a history."""
+    operation = Operation(project_id=Delivery.objects.all()[0].project_id, kind="retry")
+    found: list[str] = []
+    for asked in (Retry(), Retry(destination=encode("dst", destinations()[0]))):
+        with CaptureQueriesContext(connection) as captured:
+            few_waiting_of(operation, asked, 5_000)
+        with connection.cursor() as cursor:
+            for query in captured.captured_queries:
+                cursor.execute(f"EXPLAIN {query['sql']}")
+                found += [line for (line,) in cursor.fetchall()]
+    return "\n".join(found)
+
+
 BY: dict[Callable[[], str], set[str]] = {
     claim: {"delivery_lane", "deliveries_delivery_pkey", "events_event_pkey"},
     settle: {"deliveries_delivery_pkey"},
@@ -113,6 +130,7 @@ BY: dict[Callable[[], str], set[str]] = {
     oldest: {"delivery_lane"},
     rescue: {"delivery_leased"},
     cap: {"delivery_leased"},
+    few_waiting: {"delivery_lane"},
 }
 
 

@@ -1,12 +1,13 @@
 """Which failures of a transaction are worth another try, and how often."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from django.db import IntegrityError, OperationalError
 
 from apps.kernel import contention
-from apps.kernel.contention import TRIES, Contended, is_contention, retried
+from apps.kernel.contention import TRIES, Contended, in_transaction, is_contention, retried
 
 LOST = [
     OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction"),
@@ -68,3 +69,16 @@ def test_what_succeeds_is_done_once() -> None:
     transaction, tries = losing(0, LOST[0])
     assert retried(transaction) == "done"
     assert len(tries) == 1
+
+
+def test_a_service_within_anothers_transaction_is_not_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it is a part: only the whole can be done again."""
+    transaction, tries = losing(1, LOST[0])
+    monkeypatch.setattr(contention, "transactions", SimpleNamespace(atomic=lambda service: service))
+    monkeypatch.setattr(contention, "connection", SimpleNamespace(in_atomic_block=True))
+    with pytest.raises(OperationalError):
+        in_transaction(transaction)()
+    assert len(tries) == 1
+    monkeypatch.setattr(contention, "connection", SimpleNamespace(in_atomic_block=False))
+    again, tries = losing(1, LOST[0])
+    assert (in_transaction(again)(), len(tries)) == ("done", 2)

@@ -6,12 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts.selectors import project_by_name_or_id
-from apps.audit.services import Actor
-from apps.deliveries import erasing
+from apps.deliveries.management.console import actor_of, refuse_unfinished, watch
 from apps.deliveries.models import Operation, OperationState
-from apps.destinations.models import Consumer
-
-NEWS = 100_000  # rows between two lines of progress
+from apps.deliveries.operations.erasing import consumer_erase, consumer_to_erase
 
 
 class Command(BaseCommand):
@@ -29,22 +26,15 @@ class Command(BaseCommand):
         found = project_by_name_or_id(project)
         if found is None:
             raise CommandError(f"there is no project {project!r}")
-        actor = Actor(kind="command", label="erase_consumer")
-        consumer = erasing.consumer_to_erase(found, key, actor)
-        operation = self._finished(erasing.consumer_erase(consumer=consumer, actor=actor), consumer, quiet=json)
+        actor = actor_of("erase_consumer")
+        consumer = consumer_to_erase(found, key, actor)
+        operation = consumer_erase(consumer=consumer, actor=actor)
+        if operation.state == OperationState.PAUSED:
+            raise CommandError(f"the operation {operation.public_id} is paused: resume it first")
+        watch(operation, None if json else self.stdout, self.stderr, helps=True)
+        refuse_unfinished(operation)
         told = {"operation": operation.public_id, "consumer": consumer_id(operation), "rows": operation.changed}
         self.stdout.write(jsonlib.dumps(told) if json else f"{consumer_id(operation)} is erased, {told['rows']} rows")
-
-    def _finished(self, operation: Operation, consumer: Consumer, *, quiet: bool) -> Operation:
-        """Chunk by chunk, beside the engines, which may be at it, too."""
-        while step := erasing.erase_step(operation.pk):
-            if step.changed // NEWS > operation.changed // NEWS and not quiet:
-                self.stdout.write(f"{step.changed} rows so far")
-            operation = step
-        operation.refresh_from_db()
-        if operation.state != OperationState.COMPLETED:
-            raise CommandError(f"the operation {operation.public_id} is {operation.state}: resume it first")
-        return operation
 
 
 def consumer_id(operation: Operation) -> str:

@@ -20,7 +20,7 @@ from apps.deliveries.management.console import (
 )
 from apps.deliveries.models import Operation, OperationState
 from apps.deliveries.operations import services
-from apps.deliveries.operations.kinds import KINDS
+from apps.deliveries.operations.kinds import ALONG, KINDS
 from apps.kernel.errors import Problem
 from apps.kernel.ids import InvalidId, decode
 
@@ -40,20 +40,21 @@ HELP = {
 
 
 class Command(BaseCommand):
-    help = "List, watch, pause, resume and cancel operations: bulk work on deliveries that engines do."
+    help = "List, watch, pause, resume and cancel operations: bulk work that engines do, erasures included."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         listing = actions.add_parser("list", help=f"the newest {MOST_LISTED}")
         listing.add_argument("--project", help="the name or id of one; otherwise all")
+        listing.add_argument("--kind", choices=sorted(KINDS))
         listing.add_argument("--state", choices=OperationState.values)
         listing.add_argument("--json", action="store_true", help="print one line of JSON")
         for action, does in HELP.items():
             one = actions.add_parser(action, help=does)
             one.add_argument("operation", help="its id, opr_…")
             one.add_argument("--json", action="store_true", help="print one line of JSON")
-        create = actions.add_parser("create", help="; ".join(f"{name} {kind.does}" for name, kind in KINDS.items()))
-        create.add_argument("kind", choices=sorted(KINDS))
+        create = actions.add_parser("create", help="; ".join(f"{kind} {KINDS[kind].does}" for kind in ALONG))
+        create.add_argument("kind", choices=sorted(ALONG))
         add_filters(create, since="dead, made or received", required=False)
         add_answers(create)
         add_waiting(create)
@@ -71,7 +72,8 @@ class Command(BaseCommand):
     def _list(self, options: Any, *, as_json: bool) -> None:
         rows = Operation.objects.order_by("-pk")
         rows = rows.filter(project=project_meant(options)) if options["project"] else rows
-        rows = rows.filter(state=options["state"]) if options["state"] else rows
+        for column in ("kind", "state"):
+            rows = rows.filter(**{column: options[column]}) if options[column] else rows
         found = list(rows[:MOST_LISTED])
         if as_json:
             self.stdout.write(jsonlib.dumps({"operations": OperationSerializer(found, many=True).data}))

@@ -6,16 +6,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from apps.deliveries.operations.kinds import KINDS
+from apps.deliveries.models import ERASURE
+from apps.deliveries.operations.kinds import ALONG
 from apps.deliveries.operations.parameters import (
     Discard,
+    EraseConsumer,
     Recover,
     as_stored,
     parameters_schema,
     parse_parameters,
+    read_parameters,
 )
 from apps.kernel.errors import Invalid
-from apps.kernel.ids import decode
+from apps.kernel.ids import decode, encode
 
 SINCE = {"since": "2026-01-01T00:00:00Z"}
 DST = "dst_01h455vb4pex5vsknk084sn02q"
@@ -27,7 +30,7 @@ WHOLE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALONG)
 def test_what_is_stored_is_what_was_asked(kind: str) -> None:
     parsed = parse_parameters(kind, WHOLE[kind])
     assert as_stored(parsed) == WHOLE[kind]
@@ -96,10 +99,27 @@ def test_which_events_are_meant(given: dict[str, Any], event: tuple[str, str], t
 
 def test_every_kind_is_in_the_schema_whole() -> None:
     schema = parameters_schema()
-    assert sorted(one["properties"]["kind"]["enum"][0] for one in schema["oneOf"]) == sorted(KINDS)
+    assert sorted(one["properties"]["kind"]["enum"][0] for one in schema["oneOf"]) == sorted(ALONG)
     assert b"$ref" not in msgspec.json.encode(schema)
 
 
 def test_what_is_given_out_can_not_be_changed() -> None:
     with pytest.raises(AttributeError):
         Discard().consumer = "globex"  # type: ignore[misc]
+
+
+CON = "con_01h455vb4pex5vsknk084sn02q"
+
+
+def test_an_erasure_is_read_and_never_posted() -> None:
+    asked = read_parameters(ERASURE, {"consumer_id": CON})
+    assert isinstance(asked, EraseConsumer)
+    assert encode("con", asked.consumer_pk) == CON
+    with pytest.raises(Invalid):
+        parse_parameters(ERASURE, {"consumer_id": CON})
+
+
+@pytest.mark.parametrize("stored", [{}, {"consumer_id": 7}, {"consumer_id": "acme"}, {"consumer_id": DST}])
+def test_what_can_not_be_read_of_one_is_said(stored: dict[str, object]) -> None:
+    with pytest.raises(Invalid, match="its parameters can't be read"):
+        read_parameters(ERASURE, stored)

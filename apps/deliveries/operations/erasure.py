@@ -1,4 +1,4 @@
-"""Erases one consumer everywhere, chunk by chunk: its events with all that belongs to them, its destinations, itself.
+"""A chunk of an erasure: of the consumer's events with all that belongs to them, of its destinations, or itself.
 
 Each chunk does the first thing that is left to do, in the caller's transaction: a process may die at any line, and
 whatever comes for the consumer meanwhile is found by a later one. It ends when nothing is left, and the consumer's row
@@ -6,41 +6,56 @@ goes last, so that until then it says which work there is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from apps.accounts.services import project_touch
-from apps.deliveries.models import BEGINNING, Attempt, Breaker, Delivery, FanOut, Operation, TokenBucket, Turn
+from apps.audit.services import SYSTEM, audit_record
+from apps.deliveries.models import (
+    BEGINNING,
+    Attempt,
+    Breaker,
+    Delivery,
+    FanOut,
+    Operation,
+    OperationState,
+    TokenBucket,
+    Turn,
+)
+from apps.deliveries.operations.chunk import Chunk
+from apps.deliveries.operations.parameters import EraseConsumer
 from apps.destinations.models import Consumer
-from apps.destinations.services import consumer_forget, destinations_blank
+from apps.destinations.services import consumer_forget, consumer_mark, destinations_blank
 from apps.events.models import Event
 from apps.events.store import keys_forget
+from apps.kernel.clock import now
 
 EVENTS = 500  # looked at in one transaction
-DELIVERIES = 2_000  # deleted in one
+DELIVERIES = 1_000  # deleted in one
 DESTINATIONS = 100  # blanked in one
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What one chunk did."""
-
-    looked_at: int
-    changed: int
-    cursor: UUID | None  # where the next one begins; None: there is nothing left
-
-
-def erase_chunk(project_id: UUID, consumer_id: UUID, cursor: UUID | None) -> Erased:
+def erase(operation: Operation, asked: EraseConsumer) -> Chunk:
     """One chunk. A consumer that is gone has been erased."""
-    consumer = Consumer.objects.filter(pk=consumer_id, project=project_id).first()
+    consumer = Consumer.objects.filter(pk=asked.consumer_pk, project=operation.project_id).first()
     if consumer is None:
-        return Erased(0, 0, None)
-    start = cursor or BEGINNING
+        return Chunk(0, 0, operation.cursor, ended=True)
+    start = operation.cursor or BEGINNING
     if done := destinations_blank(consumer=consumer, limit=DESTINATIONS):
-        return Erased(done, done, start)
+        return Chunk(done, done, start)
     return _erase_events(consumer, start) or _erase_deliveries(consumer, start) or _finish(consumer, start)
+
+
+def call_off(operation: Operation, asked: EraseConsumer) -> None:
+    """It ended before its work was done: the consumer may be deleted again, or erased by another one."""
+    consumer_mark(consumer_id=asked.consumer_pk, being_erased=False)
+
+
+def counted(consumer: Consumer, most: int) -> int:
+    """What there is to look at, up to a little more than `most`: its events, its destinations, and itself."""
+    return 1 + consumer.destinations.count() + events_of(consumer)[:most].count()
 
 
 def events_of(consumer: Consumer) -> QuerySet[Event]:
@@ -52,7 +67,7 @@ def events_of(consumer: Consumer) -> QuerySet[Event]:
     return theirs.exclude(consumer="").order_by("consumer", "pk")
 
 
-def _erase_events(consumer: Consumer, start: UUID) -> Erased | None:
+def _erase_events(consumer: Consumer, start: UUID) -> Chunk | None:
     """The first events there are: late ones may have ids of before. None: there are none."""
     events = list(events_of(consumer).only("pk", "project_id", "source", "idempotency_key")[:EVENTS])
     if not events:
@@ -61,10 +76,10 @@ def _erase_events(consumer: Consumer, start: UUID) -> Erased | None:
     FanOut.objects.filter(pk__in=ids).delete()
     deliveries = _delete(Delivery.objects.filter(event__in=ids))
     if deliveries == DELIVERIES:  # there may be more: the events stay until all of them are gone
-        return Erased(0, deliveries, start)
+        return Chunk(0, deliveries, start)
     keys_forget(events)
     Event.objects.filter(pk__in=ids).delete()
-    return Erased(len(events), len(events) + deliveries, events[-1].pk)
+    return Chunk(len(events), len(events) + deliveries, events[-1].pk)
 
 
 def _locked(ids: Sequence[UUID]) -> list[UUID]:
@@ -86,21 +101,32 @@ def _delete(rows: QuerySet[Delivery]) -> int:
     return len(ids)
 
 
-def _erase_deliveries(consumer: Consumer, start: UUID) -> Erased | None:
+def _erase_deliveries(consumer: Consumer, start: UUID) -> Chunk | None:
     """Those of events for everybody that went to its destinations: attempts hold what these answered."""
     deliveries = _delete(Delivery.objects.filter(destination__in=consumer.destinations.values("pk")))
-    return Erased(deliveries, deliveries, start) if deliveries else None
+    return Chunk(0, deliveries, start) if deliveries else None
 
 
-def _finish(consumer: Consumer, start: UUID) -> Erased:
+def _finish(consumer: Consumer, start: UUID) -> Chunk:
     """Under the project's lock no destination is made for it; what came until then is the next chunk's."""
     project_touch(consumer.project)
     if consumer.destinations.filter(deleted_at=None).exists() or events_of(consumer).exists():
-        return Erased(0, 0, start)
+        return Chunk(1, 0, start)  # it looked whether there is more
     theirs = list(consumer.destinations.values_list("pk", flat=True))
     Breaker.objects.filter(pk__in=theirs).delete()
     TokenBucket.objects.filter(pk__in=theirs).delete()
-    ended = Operation.objects.filter(project=consumer.project_id, parameters__consumer=consumer.key)
-    ended.filter(finished_at__isnull=False).update(parameters={})
+    _blank_operations(consumer)
     consumer_forget(consumer=consumer)
-    return Erased(0, 1, None)
+    return Chunk(1, 1, start, ended=True)
+
+
+def _blank_operations(consumer: Consumer) -> None:
+    """Those that name its key have nothing more to do, and their parameters go."""
+    naming = Operation.objects.filter(project=consumer.project_id, parameters__consumer=consumer.key)
+    moment, why = now(), "its consumer was erased"
+    for row in naming.filter(finished_at=None).select_for_update().order_by("pk"):
+        row.state, row.error, row.finished_at, row.updated_at = OperationState.CANCELLED, why, moment, moment
+        row.save(update_fields=["state", "error", "finished_at", "updated_at"])
+        about: dict[str, Any] = {"target": row.public_id, "project_id": row.project_id}
+        audit_record(actor=SYSTEM, action="operation.cancelled", changes={"error": why}, **about)
+    naming.update(parameters={})

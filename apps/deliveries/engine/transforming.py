@@ -22,7 +22,7 @@ from apps.destinations.routing.jobs import Transform
 from apps.destinations.routing.transforms import TransformFailed, TransformOverran
 from apps.destinations.routing.workers import WORKERS, Unavailable
 
-MOST = 3  # overruns
+MOST = 3  # overruns in a row
 REST = 60.0  # seconds after the last one
 REMEMBERED = 1_000
 QUEUE = 10.0  # seconds that an attempt waits for its transformation, whatever others have theirs do
@@ -75,8 +75,12 @@ class Transforming:
     def _ended(self, project: UUID, target: Target, making: Future[Message], seconds: float) -> None:
         """Also where nobody waits for it any more. What it shows must be known before the next one's turn comes."""
         assert target.transform
-        if not making.cancelled() and isinstance(making.exception(), TransformOverran):
-            self._overruns.note(target.id, target.transform, monotonic())
+        if not making.cancelled():
+            error = making.exception()
+            if isinstance(error, TransformOverran):
+                self._overruns.note(target.id, target.transform, monotonic())
+            elif error is None:
+                self._overruns.end(target.id, target.transform)
         self._queue.give(project, seconds)
 
 
@@ -101,14 +105,18 @@ class TransformingSender:
 
 
 class Overruns:
-    """Which destinations' transformations took too much lately: after MOST times in a row one rests."""
+    """Which destinations' transformations took too much lately: after MOST times without a success one rests.
+
+    However far apart those were. After its rest it has as many again.
+    """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, Transform], tuple[int, float]] = OrderedDict()  # how often, and when last
 
     def note(self, destination: str, one: Transform, now: float) -> None:
         count, last = self._seen.pop((destination, one), (0, now))
-        self._seen[destination, one] = (count + 1 if now - last < REST else 1, now)
+        has_rested = count >= MOST and now - last >= REST
+        self._seen[destination, one] = (1 if has_rested else count + 1, now)
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
@@ -116,6 +124,11 @@ class Overruns:
         """Seconds until it may be tried again, 0 where it may be now."""
         count, last = self._seen.get((destination, one), (0, now))
         return max(0.0, last + REST - now) if count >= MOST else 0.0
+
+    def end(self, destination: str, one: Transform) -> None:
+        """It succeeded."""
+        if self._seen:
+            self._seen.pop((destination, one), None)
 
 
 class Pauses:

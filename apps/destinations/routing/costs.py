@@ -3,7 +3,7 @@
 CEL ends always, and its engine stops loops after 10,000 rounds, but a round may look at all of the data, and a text may
 be made twice as long in each. So what a filter may cost is added up beforehand: each look at a value at most the price
 of all of the data, each loop at most as many rounds as there are values. Prices are as measured, and rounded up. What
-can't be added up so, is unbounded: for a worker process.
+can't be added up so, or can't be read beyond doubt, is unbounded: for a worker process.
 """
 
 import re
@@ -11,16 +11,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from apps.destinations.routing.subject import Subject
+from apps.destinations.routing.tokens import Token, most_calls, tokens_of
 
 ROUNDS = 10_000  # of all loops of an evaluation together; more, and the engine ends it
 UNBOUNDED = 1 << 62
 
-_TOKEN = re.compile(
-    r"""(?P<string>[rRbB]{0,2}(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
-      | (?P<comment>//[^\n]*) | (?P<name>[A-Za-z_]\w*) | (?P<number>[0-9][0-9A-Za-z.]*)
-      | (?P<operator>==|!=|<=|>=|&&|\|\||[-+*/%<>!?:.,()\[\]{}]) | (?P<space>\s+) | (?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
-)
 _LOOPS = {"all", "exists", "exists_one", "existsOne", "filter", "map"}
 _LISTS = {"filter", "map"}  # that make lists, each round a longer one
 _SEARCHES = {"contains"}
@@ -43,6 +38,7 @@ class Outline:
     expressions: int = 0  # regular ones, plain and short
     macros: int = 0  # loops
     elements: int = 1  # of lists in the text itself
+    is_sure: bool = True  # whether CEL surely reads the text as it is read here
     is_bounded: bool = True
 
     @property
@@ -59,8 +55,7 @@ class Outline:
         look = 100 + 250 * values + 2 * size
         search = look + size * size // 160
         once = 80 * self.steps + look * self.looks + search * self.searches + self.expressions * (60_000 + 10 * size)
-        total: int = 10_000 + rounds * once
-        return total
+        return min(10_000 + rounds * once, UNBOUNDED)
 
     @staticmethod
     def opening(subject: Subject) -> int:
@@ -70,8 +65,7 @@ class Outline:
 
 def outline(source: str) -> Outline:
     """Of a text that was compiled: what it says is not judged here."""
-    tokens = [(found.lastgroup, found[0]) for found in _TOKEN.finditer(source)]
-    tokens = [token for token in tokens if token[0] not in {"space", "comment"}]
+    tokens, is_sure = tokens_of(source)
     following = [*tokens[1:], (None, "")]
     calls = [
         name for (kind, name), (_, after) in zip(tokens, following, strict=True) if kind == "name" and after == "("
@@ -80,7 +74,8 @@ def outline(source: str) -> Outline:
     plain = _plain_expressions(tokens)
     known = _CALLS | _LOOPS | _STEPS | _DATES | {"matches"}
     bounded = (
-        "+" not in operators
+        is_sure
+        and "+" not in operators
         and not _LISTS & set(calls)
         and calls.count("matches") == plain
         and known.issuperset(calls)
@@ -91,13 +86,11 @@ def outline(source: str) -> Outline:
         looks=_looks(tokens) + 3 * _indices(tokens) + _keys(tokens) + sum(name in _CALLS for name in calls),
         searches=sum(name in _SEARCHES for name in calls),
         expressions=plain,
-        macros=sum(name in _LOOPS for name in calls),
+        macros=sum(name in _LOOPS for name in calls) if is_sure else most_calls(source, _LOOPS),
         elements=1 + operators.count(","),
+        is_sure=is_sure,
         is_bounded=bounded,
     )
-
-
-type Token = tuple[str | None, str]
 
 
 def _looks(tokens: list[Token]) -> int:

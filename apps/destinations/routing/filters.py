@@ -104,11 +104,21 @@ def check_filter(text: str, *, pointer: str = "/filter", is_ordered: bool = Fals
     if text:
         try:
             _compiled(text)
-            if is_ordered and not outline(text).is_plain:
-                raise _refused("is too much for an ordered destination, which may only compare with constants")
+            if is_ordered:
+                _check_plain(outline(text))
         except Invalid as problem:
             raise Invalid(problem.detail, faults=[fault.under(pointer) for fault in problem.faults]) from None
     return text
+
+
+def _check_plain(one: Outline) -> None:
+    if not one.is_sure:
+        raise _refused(
+            "is not plain enough for an ordered destination: write it without comments, with texts in one pair of"
+            " quotes and no r or b before them, and with no escapes but \\\\, \\\", \\', \\n, \\r and \\t"
+        )
+    if not one.is_plain:
+        raise _refused("is too much for an ordered destination, which may only compare with constants")
 
 
 def _compiled(text: str) -> Any:

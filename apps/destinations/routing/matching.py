@@ -85,7 +85,11 @@ class InlineJudge:
         self._activation: object = None
 
     def verdict(self, one: Filter, *, at_once: bool = False) -> Verdict:
-        """With `at_once` it is evaluated whatever it takes: see `check_filter` for what such filters may hold."""
+        """With `at_once` a plain one is evaluated whatever else there is: `check_filter` lets in no others.
+
+        One that an older release let in is judged as all others are: rather out of order than in everybody's way.
+        """
+        at_once = at_once and one.outline.is_plain
         known = self._known.get(one)
         if known is None or (at_once and known.holds is None):
             known = self._known[one] = self._whatever_it_takes(one) if at_once else self._judged(one)

@@ -25,7 +25,7 @@ from apps.deliveries.payload import message_of
 from apps.destinations.kinds import Event, Message, Outcome, Target
 from apps.destinations.policy import PayloadFormat
 from apps.destinations.routing.jobs import Transform
-from apps.destinations.routing.transforms import TransformOverran
+from apps.destinations.routing.transforms import TransformFailed, TransformOverran
 from apps.destinations.routing.workers import Unavailable
 
 TRANSFORM = Transform(jmespath="a")
@@ -158,3 +158,49 @@ def test_after_a_while_it_is_tried_again() -> None:
     assert not overruns.rest("dst_1", TRANSFORM, 100.0 + REST)
     assert not overruns.rest("dst_1", Transform(jmespath="b"), 100.0), "it was mended"
     assert not overruns.rest("dst_2", TRANSFORM, 100.0)
+
+
+@pytest.mark.parametrize("apart", [1.0, 59.0, 3600.0])
+def test_only_those_in_a_row_count_however_far_apart(apart: float) -> None:
+    overruns = Overruns()
+    for n in range(MOST):
+        assert not overruns.rest("dst_1", TRANSFORM, n * apart)
+        overruns.note("dst_1", TRANSFORM, n * apart)
+    assert overruns.rest("dst_1", TRANSFORM, (MOST - 1) * apart) == REST
+    overruns.end("dst_1", TRANSFORM)
+    for n in range(10):
+        overruns.note("dst_1", TRANSFORM, n)
+        overruns.note("dst_1", TRANSFORM, n)
+        assert not overruns.rest("dst_1", TRANSFORM, n)
+        overruns.end("dst_1", TRANSFORM)
+
+
+def test_after_its_rest_it_has_as_many_again() -> None:
+    overruns = Overruns()
+    for _ in range(MOST):
+        overruns.note("dst_1", TRANSFORM, 100.0)
+    later = 100.0 + REST
+    for _ in range(MOST):
+        assert not overruns.rest("dst_1", TRANSFORM, later)
+        overruns.note("dst_1", TRANSFORM, later)
+    assert overruns.rest("dst_1", TRANSFORM, later) == REST
+
+
+async def test_a_success_in_between_keeps_it_going(sender: TransformingSender, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(MOST):
+        calls = making(monkeypatch, TransformOverran("it took more than 0.25 s"))
+        for _ in range(MOST - 1):
+            assert (await sender.send(TARGET, MESSAGE)).error == "transform_failed"
+        assert len(calls) == MOST - 1
+        monkeypatch.setattr(transforming, "_made", lambda _, message: message)
+        assert (await sender.send(TARGET, MESSAGE)).status_code == 200
+
+
+async def test_one_that_is_refused_in_between_is_no_success(
+    sender: TransformingSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in [TransformOverran("slow")] * (MOST - 1) + [TransformFailed("no total"), TransformOverran("slow")]:
+        making(monkeypatch, error)
+        assert (await sender.send(TARGET, MESSAGE)).error == "transform_failed"
+    with pytest.raises(Postponed):
+        await sender.send(TARGET, MESSAGE)

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -79,6 +80,12 @@ def project_touch(project: Project) -> None:
     """
     Project.objects.filter(pk=project.pk).update(catalog_version=F("catalog_version") + 1)
     note_change()
+
+
+def project_hold(project_id: UUID) -> None:
+    """Its row lock until the transaction's end, where nothing that is cached changes. As in `project_touch`, by a
+    write: on PostgreSQL, rows that only name the project are written meanwhile."""
+    Project.objects.filter(pk=project_id).update(catalog_version=F("catalog_version"))
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from apps.deliveries.operations.services import operation_create, refuse_other_c
 from apps.deliveries.states import FINAL, Edge, State
 from apps.deliveries.wakeups import announce
 from apps.destinations.kinds import kind_named
+from apps.destinations.letters import letters_count
 from apps.destinations.models import Destination
 from apps.destinations.selectors import wanting
 from apps.events.models import Event
@@ -31,8 +32,9 @@ TEST_TYPE = "trunkline.test"
 def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
     """Send it now: one that waits is due at once, a final one starts anew.
 
-    One in flight is a Conflict, and so is one whose event has lost its data.
+    One in flight is a Conflict, and so are one whose event has lost its data, and one letter too many.
     """
+    letters_count(project_id=delivery.project_id, destination_ids=[delivery.destination_id])
     row = Delivery.objects.filter(pk=delivery.pk)
     moved = store.replay(row, now=now()) or store.hasten(row, now=now())
     announce([delivery.destination_id])
@@ -81,10 +83,11 @@ def _refresh(delivery: Delivery) -> None:
 def event_replay(*, event: Event, destination_ids: Collection[UUID], actor: Actor) -> list[Delivery]:
     """Deliver the event to these destinations again, or for the first time. One in flight or waiting is left to it.
 
-    Raises Invalid where one is another consumer's.
+    Raises Invalid where one is another consumer's, Conflict where letters are too many.
     """
     ids = list(destination_ids)
     _refuse_other_plane(event, ids)
+    letters_count(project_id=event.project_id, destination_ids=ids)
     _hold(event)
     for destination in Destination.objects.filter(pk__in=ids, consumer__isnull=False).select_related("consumer"):
         refuse_other_consumer(destination, event.consumer)
@@ -167,16 +170,17 @@ def _refuse_haste(destination: Destination, moment: datetime) -> None:
         raise NotFound("it was deleted")
     tests = Delivery.objects.filter(destination=destination, event__type=TEST_TYPE)
     if tests.filter(pk__gte=first_id(moment - BETWEEN_LETTERS)).exists():
-        raise Conflict("it was sent a test within the last minute", code="too_soon")
+        raise Conflict("it was sent a test within the last minute; wait a minute", code="too_soon")
 
 
 @in_transaction
 def destination_test(*, destination: Destination, actor: Actor) -> Delivery:
     """Send the destination a test event, whatever it subscribes to; returns the delivery to watch.
 
-    A Conflict where it is a letter, and there was another within the minute.
+    A Conflict where it is a letter, and there was another test within the minute, or too many letters to anybody.
     """
     moment = now()
+    letters_count(project_id=destination.project_id, destination_ids=[destination.pk])
     _refuse_haste(destination, moment)
     data = {"message": "This is a test event from Trunkline.", "destination": destination.public_id}
     event = EventRow(

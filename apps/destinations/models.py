@@ -94,3 +94,16 @@ class Secret(models.Model):
 
     def __str__(self) -> str:
         return f"secret of {self.created_at:%Y-%m-%d}"
+
+
+class Letter(models.Model):
+    """That a person had a letter sent, and when, by its id. Kept for a day, to be counted: see letters.py."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_uuid, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, db_index=False, related_name="+")
+
+    class Meta:
+        indexes = (models.Index(fields=["project", "id"], name="letter_by_project"),)
+
+    def __str__(self) -> str:
+        return f"letter of {self.project_id}"

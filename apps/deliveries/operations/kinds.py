@@ -52,6 +52,7 @@ def _of_deliveries(
             seen = seen if few is None else few[:CHUNK]
         there = [row for row in seen if row.state == state]
         meant = reading.meant(there, asked, operation.created_at)
+        meant = reading.without_letters(meant) if wakes else meant
         changed = act(Delivery.objects.filter(pk__in=[row.pk for row in meant], state=state), now()) if meant else 0
         if wakes and changed:
             announce({row.destination_id for row in meant})

@@ -4,7 +4,7 @@ What it was not meant for is told row by row here and not in SQL: a database tha
 may leave the index, and then each chunk reads the whole table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from apps.deliveries.models import Delivery, Operation
 from apps.deliveries.operations.parameters import Deliveries, Replay
 from apps.deliveries.states import State
+from apps.destinations.letters import written_to
 from apps.destinations.models import Destination
 from apps.events.models import Event
 from apps.kernel.errors import NotFound
@@ -143,6 +144,12 @@ def _fits(row: DeliverySeen, asked: Deliveries, before: datetime) -> bool:
     here = asked.destination_id in {None, row.destination_id}
     answered = asked.error in {None, row.last_error} and asked.status_code in {None, row.last_status_code}
     return in_time and here and answered
+
+
+def without_letters(rows: Sequence[DeliverySeen]) -> list[DeliverySeen]:
+    """Letters are sent again one by one, and counted: see apps/destinations/letters.py."""
+    by_letter = written_to({row.destination_id for row in rows}) if rows else set()
+    return [row for row in rows if row.destination_id not in by_letter]
 
 
 def events_meant(rows: Iterable[EventSeen], asked: Replay, before: datetime) -> list[EventSeen]:

@@ -11,6 +11,7 @@ from apps.deliveries.operations.chunks import advance_locked, call_off
 from apps.deliveries.operations.kinds import ALONG
 from apps.deliveries.operations.parameters import Parameters, as_stored, parse_parameters
 from apps.deliveries.wakeups import announce_any
+from apps.destinations.letters import written_to
 from apps.destinations.models import Destination
 from apps.destinations.selectors import destinations
 from apps.kernel.clock import now
@@ -21,6 +22,7 @@ MOST_COUNTED = 100_000  # rows; beyond, nobody knows how many there are
 MOST_BEGUN = 10  # chunks that are done at once
 CHUNK = 1_000  # deliveries changed, with which that is enough
 MOST_OPEN = 50  # operations of a project that run or are paused
+SENDING_KINDS = frozenset({"recover", "replay", "retry"})
 OPEN = frozenset({OperationState.RUNNING, OperationState.PAUSED})
 # By the state it leads to, the states it may leave.
 MOVES: Mapping[OperationState, frozenset[OperationState]] = {
@@ -38,7 +40,7 @@ def operation_create(
     Raises Invalid, pointing to what is wrong, and Conflict where too many are open.
     """
     asked = parse_parameters(kind, parameters)
-    _check_destination(project, asked)
+    _check_destination(project, asked, sends=kind in SENDING_KINDS)
     return _create(project, asked, actor, begin)
 
 
@@ -112,13 +114,16 @@ def operations_prune(*, before: datetime, limit: int) -> int:
     return len(ids)
 
 
-def _check_destination(project: Project, asked: Parameters) -> None:
+def _check_destination(project: Project, asked: Parameters, *, sends: bool) -> None:
     if asked.destination_id is None:
         return
     found = destinations(project).filter(pk=asked.destination_id).first()
     if found is None:
         fault = Fault("/destination", "there is no such destination", "not_found")
         raise Invalid(fault.detail, faults=[fault])
+    if sends and written_to([found.pk]):
+        detail = "operations send no letters; retry the deliveries of an e-mail destination one by one"
+        raise Conflict(detail, code="one_by_one")
     if asked.consumer is not None:
         refuse_other_consumer(found, asked.consumer)
 

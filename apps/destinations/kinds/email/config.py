@@ -11,7 +11,7 @@ from apps.kernel.strict_json import pointer
 
 MOST_ADDRESSES = 10
 LONGEST_PREFIX = 64
-RULE = "not at one of the domains letters may go to (TRUNKLINE_EMAIL_DOMAINS)"
+RULE = "not at one of the domains letters may go to (TRUNKLINE_EMAIL_DOMAINS), or has a % or ! that may lead elsewhere"
 
 FIELDS: Mapping[str, Any] = {
     "to": {

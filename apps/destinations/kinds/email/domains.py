@@ -9,6 +9,7 @@ from apps.destinations.kinds.email.server import LABEL, is_address
 
 LONGEST = 253
 BENEATH = "*."
+ROUTES = frozenset("%!")  # victim%gmail.com@…, gmail.com!victim@…: some mail servers send these on for whom they trust
 DOMAIN = re.compile(rf"{LABEL}(\.{LABEL})*")
 UNFIT = re.compile(r"[\x00-,/:-@\[-`{-\x7f\ud800-\udfff]")  # of ASCII, letters, digits, dots and hyphens are fit
 
@@ -37,8 +38,10 @@ def outside(to: Sequence[object], domains: Iterable[str]) -> list[int]:
 
 
 def _is_at(address: object, domains: tuple[str, ...]) -> bool:
-    """What is no plain address is nowhere: a second one might be in it."""
+    """What is no plain address is nowhere, and so is one that names its way: a second one might be in it."""
     if not is_address(address):
         return False
-    domain = str(address).rpartition("@")[2].lower()
+    local, _, domain = str(address).lower().rpartition("@")
+    if ROUTES & set(local):
+        return False
     return any(domain.endswith(one[1:]) if one.startswith(BENEATH) else domain == one for one in domains)

@@ -1,6 +1,7 @@
 """What became of a letter, as an outcome's fields: codes that are stable, with one line for people.
 
-What a mail server says may name its network: everybody sees the codes it answers with, only operators its words.
+What a mail server says may name its network: everybody sees the codes it answers with, only operators its words. These
+are as they came in `inner`, for whoever masks them to see all of them: `one_line` is for what is left.
 """
 
 import re
@@ -71,7 +72,7 @@ def _whom(error: Exception) -> str:
 
 def _refused(whom: str, code: int, said: bytes | str) -> dict[str, Any]:
     told = f"the mail server refused {whom}: "
-    return failed(_sort(code), told + _codes(code, said), _line(f"{told}{code} {_text(said)}"))
+    return failed(_sort(code), told + _codes(code, said), f"{told}{code} {_text(said)}")
 
 
 def _refused_for(recipients: Refused) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _codes_of(refused: Refused) -> str:
 
 
 def _said(refused: Refused) -> str:
-    return _line("; ".join(f"{address}: {code} {_text(said)}" for address, (code, said) in refused.items()))
+    return "; ".join(f"{address}: {code} {_text(said)}" for address, (code, said) in refused.items())
 
 
 def _codes(code: int, said: bytes | str) -> str:
@@ -110,11 +111,12 @@ def _text(said: bytes | str) -> str:
 
 
 def _words(error: Exception) -> str:
-    """With its kind: some say nothing."""
-    return _line(f"{type(error).__name__}: {error}")
+    """With its kind: some say nothing. Of an answer its text: of bytes, Python shows an escaped spelling."""
+    said = f"{error.smtp_code} {_text(error.smtp_error)}" if isinstance(error, smtplib.SMTPResponseException) else error
+    return f"{type(error).__name__}: {said}"
 
 
-def _line(text: str) -> str:
-    """One line, for the log: what isn't printable might play with a terminal."""
+def one_line(text: str) -> str:
+    """For the log: what isn't printable might play with a terminal."""
     line = " ".join(text.split())
     return "".join(char if char.isprintable() else "?" for char in line)[:LONGEST]

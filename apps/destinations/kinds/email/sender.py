@@ -12,7 +12,7 @@ from typing import Any, Self
 from apps.destinations.kinds.base import Message, Outcome, Target
 from apps.destinations.kinds.email.config import RULE
 from apps.destinations.kinds.email.domains import outside
-from apps.destinations.kinds.email.failures import DOMAIN_REFUSED, UNAVAILABLE, failed, failure_of, taken
+from apps.destinations.kinds.email.failures import DOMAIN_REFUSED, UNAVAILABLE, failed, failure_of, one_line, taken
 from apps.destinations.kinds.email.handing import Handing, Refused
 from apps.destinations.kinds.email.letter import letter
 from apps.destinations.kinds.email.server import MailServer
@@ -40,7 +40,7 @@ class EmailSender(AbstractAsyncContextManager["EmailSender"]):
         started = time.monotonic()
         outcome = await self._outcome(target, message)
         if self._server and outcome.get("inner"):
-            outcome["inner"] = self._server.without_password(outcome["inner"])
+            outcome["inner"] = one_line(self._server.without_password(outcome["inner"]))
         return Outcome(**outcome, duration_ms=round((time.monotonic() - started) * 1000))
 
     async def _outcome(self, target: Target, message: Message) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pytest_django import Settings
 
 from apps.deliveries.models import Delivery
 from apps.deliveries.services import destination_test
+from apps.destinations.kinds.email.config import RULE
 from apps.destinations.kinds.email.server import MailServer as Address
 from apps.destinations.models import Destination
 from apps.destinations.selectors import config_of
@@ -30,6 +31,16 @@ def test_another_domain_is_refused_when_it_is_saved(owner: Caller) -> None:
     assert "TRUNKLINE_EMAIL_DOMAINS" in answer.body["errors"][1]["detail"]
     assert not Destination.objects.exists()
     assert owner.post("destinations", EMAIL | {"to": ["ops@EXAMPLE.com", "a@b.partner.example"]}).status == 201
+
+
+@pytest.mark.django_db
+def test_no_way_on_from_an_allowed_domain_is_named(owner: Caller, settings: Settings) -> None:
+    wanted = EMAIL | {"to": ["victim%gmail.com@example.com", "gmail.com!victim@example.com"]}
+    answer = owner.post("destinations", wanted)
+    assert (answer.status, answer.faults) == (422, [("/to/0", "domain_refused"), ("/to/1", "domain_refused")])
+    assert "% or !" in answer.body["errors"][0]["detail"]
+    settings.MAIL_DOMAINS = ()
+    assert owner.post("destinations", wanted).status == 201
 
 
 @pytest.mark.django_db
@@ -60,4 +71,4 @@ def test_what_was_stored_before_is_refused_when_it_is_sent(owner: Caller, settin
     assert [letter.to for letter in server.letters] == [(GOOD,)]
     attempt = Delivery.objects.get(pk=refused.pk).tries.get()
     assert (attempt.status_code, attempt.error) == (None, "domain_refused")
-    assert attempt.detail == f"not at one of the domains letters may go to (TRUNKLINE_EMAIL_DOMAINS): {STRAY}"
+    assert attempt.detail == f"{RULE}: {STRAY}"

@@ -1,6 +1,7 @@
 """Letters to a real mail server, and to some that misbehave."""
 
 import asyncio
+import smtplib
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 
 from apps.destinations.kinds import Message, Outcome, Target
 from apps.destinations.kinds.email import EmailSender
+from apps.destinations.kinds.email.failures import LONGEST
+from apps.destinations.kinds.email.handing import Handing
 from apps.destinations.kinds.email.server import MailServer as Address
 from tests.mail_server import INSIDE, MailServer
 
@@ -113,6 +116,30 @@ async def test_the_password_is_not_among_the_words(server: MailServer) -> None:
     outcome = await sent(address(server, user="me", password="hunter2"))
     assert f"{INSIDE} does not take PLAIN ********" in outcome.inner
     assert "hunter2" not in outcome.inner
+
+
+PASSWORDS = ["two  spaces", "a\ttab", "un\x07printable", "x" * LONGEST]  # the last is cut in the middle
+
+
+@pytest.mark.parametrize("password", PASSWORDS, ids=["spaces", "tab", "unprintable", "at-the-cut"])
+@pytest.mark.parametrize("code", [535, 999], ids=["code", "no-code"])
+async def test_the_password_is_masked_before_anything_is_left_out(
+    password: str, code: int, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Handing, made: object) -> None:
+        raise smtplib.SMTPAuthenticationError(code, f"5.7.8 {INSIDE} does not take {password}".encode())
+
+    monkeypatch.setattr(Handing, "hand_in", refuse)
+    outcome = await sent(address(server, user="me", password=password))
+    assert outcome.inner.endswith(f"{INSIDE} does not take ********")
+    assert outcome.inner.isprintable()
+
+
+@behaving("echo-login")
+async def test_a_password_with_spaces_is_not_among_the_words(server: MailServer) -> None:
+    outcome = await sent(address(server, user="me", password="two  spaces"))
+    assert f"{INSIDE} does not take PLAIN ********" in outcome.inner
+    assert "spaces" not in outcome.inner
 
 
 @pytest.mark.parametrize(

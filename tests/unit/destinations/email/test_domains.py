@@ -86,6 +86,11 @@ def test_what_is_no_domain(text: str) -> None:
         ("ops@evil.example, x@example.com", True),
         ("ops@evil.example\r\n@example.com", True),
         ("evil.example <ops@example.com>", True),
+        ("victim%gmail.com@example.com", True),  # the percent hack
+        ("gmail.com!victim@example.com", True),  # a UUCP path
+        ("a%@a.partner.example", True),
+        ("!a@example.com", True),
+        ("o'neil+tag#1=x/y@example.com", False),
         ("example.com", True),
         ("", True),
         (None, True),

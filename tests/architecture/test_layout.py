@@ -23,6 +23,7 @@ MORE_DOORS = (
     "apps.intake.lane",  # served by the data plane's process
     "apps.deliveries.inserts",  # the intake's one transaction makes deliveries
     "apps.deliveries.fan_out",
+    "apps.destinations.letters",  # how many people may have sent: counted where they are sent
     "apps.destinations.policy",  # what destinations and event types may want: pure
     "apps.destinations.routing",  # filters and transformations: used wherever events are matched and sent
     "apps.destinations.patterns",  # matching and validating are pure, and the intake's work

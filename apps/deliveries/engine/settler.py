@@ -19,6 +19,7 @@ from apps.deliveries.store import breakers
 from apps.destinations.models import Destination
 from apps.destinations.services import destinations_hold
 from apps.kernel.clock import now
+from apps.kernel.contention import retried
 from apps.kernel.ids import encode
 
 TOLD = frozenset({Edge.SUCCEEDED, Edge.FAILED, *deaths.DEADLY})  # what says something about a destination
@@ -30,10 +31,11 @@ def run_once(attempts: Sequence[Attempted], known: Known) -> None:
     """Settle a set; whether or not some lost their lease, all are done with afterwards.
 
     Should the database refuse the set for what is in it, halving finds the row that is to blame. That one is left
-    to its lease: it must not keep the others from being written.
+    to its lease: it must not keep the others from being written. Where two engines made rows of one destination at the
+    same moment, MariaDB undoes one of them, which is then done again.
     """
     try:
-        written = _settle(attempts, known)
+        written = retried(lambda: _settle(attempts, known))
     except (DataError, IntegrityError):
         if len(attempts) == 1:
             log.exception("attempt.unwritable", delivery_id=encode("dlv", attempts[0].parcel.delivery_id))

@@ -24,6 +24,7 @@ from apps.destinations.kinds import Outcome
 from apps.destinations.models import Destination, Status
 from apps.destinations.services import destination_change, destination_delete, destination_pause, destination_resume
 from apps.kernel.clock import now
+from apps.kernel.contention import retried
 from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, an_id, caller
 from tests.integration.deliveries.engine_room import Running, attempted, run_until, watched_lines
 from tests.integration.threads import at_once
@@ -365,7 +366,7 @@ def test_counts_of_engines_that_settle_at_once_add_up(project: Project) -> None:
 
     def settle() -> None:
         for _ in range(5):
-            fail(destination, 1)
+            retried(lambda: fail(destination, 1))
 
     done = at_once([settle] * 4)
     assert [one for one in done if isinstance(one, Exception)] == []

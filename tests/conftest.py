@@ -19,6 +19,7 @@ ANY_DATABASE = (
     *("acceptance/test_retries.py", "acceptance/test_routing.py"),
     *(f"integration/destinations/{kind}/" for kind in ("chat", "egress", "email", "webhook")),
     *("integration/chaos/", "integration/ops/", "integration/audit/", "integration/config/"),
+    "integration/deliveries/test_transforming.py",
     # Chaos plays kills on all three, too.
     *("acceptance/test_kill.py", "acceptance/test_recovery.py", "acceptance/test_notices.py"),
     *("acceptance/test_shutdown.py", "acceptance/test_erasure.py"),

@@ -1,5 +1,6 @@
 """The cast as fixtures: an owner, a viewer and one without scopes in a project, and a stranger in another."""
 
+from collections.abc import Iterator
 from ipaddress import ip_network
 
 import pytest
@@ -9,6 +10,7 @@ from apps.accounts.models import Project
 from apps.accounts.scopes import ROLES, VIEWER
 from tests.integration import cast
 from tests.integration.cast import Caller
+from tests.receiver import Receiver
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +52,10 @@ def powerless(project: Project) -> Caller:
 def stranger(db: None) -> Caller:
     """May do everything, in another project."""
     return cast.caller(cast.a_project("somebody else's"))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Takes what is delivered, on a port of its own."""
+    with Receiver() as running:
+        yield running

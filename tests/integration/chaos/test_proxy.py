@@ -16,12 +16,6 @@ REQUEST = b"POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 4000\r\n\r\n" + b"
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiving:
-        yield receiving
-
-
-@pytest.fixture
 def proxy(receiver: Receiver) -> Iterator[Proxy]:
     with Proxy(receiver.port, Random(1)) as standing:
         yield standing

@@ -1,7 +1,6 @@
 """The engine end to end: real rows, real threads, a real receiver; what becomes of each delivery."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -29,12 +28,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def project() -> Project:
     return a_project()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
 
 
 def to(receiver: Receiver, project: Project, path: str = "/hook") -> Delivery:

@@ -131,12 +131,6 @@ def test_a_fan_out_stops_for_breath_and_goes_on_where_it_was(owner: Caller, monk
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as opened:
-        yield opened
-
-
-@pytest.fixture
 def no_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[], None]]:
     """None can be started, until this is called."""
     workers.close()

@@ -1,7 +1,6 @@
 """Payload formats from claim to receiver: signed in every format, the same on each attempt, one query more at most."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,12 +30,6 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 @pytest.fixture
 def project() -> Project:
     return a_project()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
 
 
 def a_full_event(project: Project) -> Event:

@@ -1,7 +1,6 @@
 """Operational events: who gets them, when, how many, and that they are written with what they tell, or not at all."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -27,12 +26,6 @@ from tests.integration.deliveries.engine_room import attempted, run_until, watch
 from tests.receiver import Receiver
 
 DATA = {"reason": "timeout", "last_error": "timeout"}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
 
 
 def operational(project: Project, path: str = NOWHERE, **wanted: Any) -> Destination:

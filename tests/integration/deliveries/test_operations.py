@@ -1,7 +1,6 @@
 """Operations: each row once, whoever dies or does it meanwhile; held and called off between chunks; ended by itself."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -303,12 +302,6 @@ def test_those_long_over_are_forgotten(project: Project) -> None:
 
 
 # In an engine
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiving:
-        yield receiving
 
 
 def test_a_running_engine_recovers_and_delivers(project: Project, receiver: Receiver) -> None:

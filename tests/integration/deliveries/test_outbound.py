@@ -1,7 +1,6 @@
 """From claim to attempt: a token that can't be had is a failed attempt that is tried again, and says nothing secret."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -14,12 +13,6 @@ from tests.integration.deliveries.engine_room import attempted, run_until
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,12 +33,6 @@ LEASE = timedelta(seconds=60)
 @pytest.fixture
 def project() -> Project:
     return a_project()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
 
 
 def fill(destination: Destination, count: int) -> None:

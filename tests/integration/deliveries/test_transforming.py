@@ -33,12 +33,6 @@ SLOW = "{% for i in range(60) %}{% for j in range(20000) %}{% endfor %}{% endfor
 QUICK = {"jmespath": "@"}
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     """No worker of another test."""

@@ -1,7 +1,6 @@
 """Transformations from claim to receiver, and their preview: signed over the final bytes, failures tried again."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,12 +19,6 @@ from tests.receiver import Received, Receiver
 pytestmark = pytest.mark.django_db(transaction=True)
 DATA = b'{"total": 250, "name": "Ann"}'
 BOMB = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
 
 
 def event_of(project: Project) -> Event:

@@ -7,7 +7,7 @@ happened or neither. Where no worker takes a filter at the moment, the chunk is 
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from uuid import UUID
@@ -167,18 +167,24 @@ def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int
 
     Those of ordered destinations were made with the event: who did not get a turn then would come out of turn now.
     """
-    if not row.replayed and (lines := store.ordered_among(destination_ids)):
+    lines = store.ordered_among(destination_ids)
+    if lines and not row.replayed:
         destination_ids = [one for one in destination_ids if one not in lines]
-    earlier = Delivery.objects.filter(event=row.event_id, destination__in=destination_ids)
-    have, due = set(earlier.values_list("destination_id", flat=True)) if look else set(), now()
+    due = now()
+    have, again = _earlier(row, destination_ids, due) if look else (set(), 0)
     reason = Edge.REPLAYED.value if row.replayed else ""
-    again = store.replay(earlier, now=due) if row.replayed else 0
     rows = [
         DeliveryRow(new_uuid(), row.project_id, row.event_id, destination_id, due, due, reason=reason)
         for destination_id in destination_ids
         if destination_id not in have
     ]
-    keys = {row.event_id: row.event.ordering_key} if store.ordered_among(destination_ids) else {}
-    deliveries_insert(rows, keys)
+    deliveries_insert(rows, {row.event_id: row.event.ordering_key} if lines and row.replayed else {})
     announce(destination_ids if again else [one.destination_id for one in rows])
     return len(rows) + again
+
+
+def _earlier(row: FanOut, destination_ids: Sequence[UUID], due: datetime) -> tuple[set[UUID], int]:
+    """Who of them has a delivery of the event already, and how many of those are sent again."""
+    earlier = Delivery.objects.filter(event=row.event_id, destination__in=destination_ids)
+    have = set(earlier.values_list("destination_id", flat=True))
+    return have, store.replay(earlier, now=due) if row.replayed else 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from re import Pattern
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from apps.destinations.patterns import compile_patterns
@@ -17,8 +17,7 @@ AT_ONCE = 20_000_000  # that one filter may take in a thread of an engine; more,
 CPU = 1.0  # seconds of a worker's time for one filter over one event
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(NamedTuple):
     """One destination's wish."""
 
     destination_id: UUID

@@ -114,6 +114,8 @@ class Publisher:
         return caller
 
     async def _asked(self, caller: Caller, key: str) -> int:
+        if caller.transport.is_closing():  # since its last answer; uvloop raises RuntimeError for a write to such a one
+            raise ConnectionResetError
         caller.future = asyncio.get_running_loop().create_future()
         caller.transport.write(self._request(key))
         return await asyncio.wait_for(caller.future, ANSWER_TIME)

@@ -1,7 +1,7 @@
 """What an engine holds, and how much room is left: parcels wait to be sent, are in flight, or wait to be written."""
 
 import time
-from collections import Counter, defaultdict, deque
+from collections import deque
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +9,11 @@ from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.lanes import Lanes
 from apps.deliveries.engine.pace import Pace
 from apps.deliveries.engine.parcel import Obstacle, Parcel
-from apps.deliveries.policy.fairness import SLOW
+from apps.deliveries.policy.fairness import NOTHING, SLOW, Tally
 from apps.deliveries.states import Edge
 
 GOOD = frozenset({Edge.SUCCEEDED, Edge.CANCELLED, Edge.INTERRUPTED})
+QUICKLY, SLOWLY, FAILED, TIMED, SECONDS = range(len(Tally._fields))
 TYPICAL = 2_000  # bytes of a body, until some were seen
 
 
@@ -72,8 +73,9 @@ class Hold:
         ended, self.ended = self.ended, []
         lanes.places = self.places()
         self._measure(len(ended))
+        last = {one.parcel.destination_id: one.parcel for one in ended}
         for destination_id, tally in _tallied(ended).items():
-            lanes.ended(destination_id, **tally)
+            lanes.ended(destination_id, tally, adaptive=_adaptive(last[destination_id]))
         if rests := {one.parcel.destination_id: one.rest for one in ended if one.rest}:
             lanes.shut(rests, time.monotonic())
 
@@ -85,29 +87,26 @@ class Hold:
             self._counted_at = now
 
 
-def _tallied(ended: list[Attempted]) -> dict[UUID, dict[str, Any]]:
-    found: dict[UUID, dict[str, Any]] = defaultdict(dict)
-    for (destination_id, sort), count in Counter([(one.parcel.destination_id, _sort(one)) for one in ended]).items():
-        found[destination_id][sort] = count
+def _tallied(ended: list[Attempted]) -> dict[UUID, Tally]:
+    """By destination."""
+    sums: dict[UUID, list[Any]] = {}
     for one in ended:
+        if (mine := sums.get(one.parcel.destination_id)) is None:
+            mine = sums[one.parcel.destination_id] = list(NOTHING)
+        mine[_sort(one)] += 1
         if one.decision.edge is Edge.SUCCEEDED:
-            tally = found[one.parcel.destination_id]
-            tally["took"] = tally.get("took", 0) + one.outcome.duration_ms
-    adaptive = {one.parcel.destination_id: _adaptive(one) for one in ended}
-    for destination_id, tally in found.items():
-        if "took" in tally:
-            tally["took"] /= 1_000 * (tally.get("quick", 0) + tally.get("slow", 0))
-        tally["adaptive"] = adaptive[destination_id]
-    return found
+            mine[TIMED] += 1
+            mine[SECONDS] += one.outcome.duration_ms / 1_000
+    return {destination_id: Tally(*mine) for destination_id, mine in sums.items()}
 
 
-def _adaptive(one: Attempted) -> bool:
-    target = one.parcel.target
+def _adaptive(parcel: Parcel) -> bool:
+    target = parcel.target
     return isinstance(target, Obstacle) or target.policy.adaptive is not False
 
 
-def _sort(one: Attempted) -> str:
-    """As the fairness policy sorts them. What waits for its transformation holds its place all the same."""
-    if one.decision.edge in GOOD:
-        return "slow" if one.rest or max(one.held, one.outcome.duration_ms / 1_000) >= SLOW else "quick"
-    return "failed"
+def _sort(one: Attempted) -> int:
+    """Its place in a tally. What waits for its transformation holds its place all the same."""
+    if one.decision.edge not in GOOD:
+        return FAILED
+    return SLOWLY if one.rest or max(one.held, one.outcome.duration_ms / 1_000) >= SLOW else QUICKLY

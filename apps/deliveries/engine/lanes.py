@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.deliveries.policy.breaker import rising
-from apps.deliveries.policy.fairness import NEW, Conduct, judged, window
+from apps.deliveries.policy.fairness import NEW, Conduct, Tally, judged, window
 
 CHUNK = 16  # deliveries: taking fewer from many destinations at once costs more than taking turns
 MOST_ASKED = 500  # destinations of one claim
@@ -106,24 +106,13 @@ class Lanes:
         wanted = 2 * self._yield if full else (self._yield + seen) / 2
         self._yield = min(1.0, max(LEAST_YIELD, wanted))
 
-    def ended(
-        self,
-        destination_id: UUID,
-        *,
-        quick: int = 0,
-        slow: int = 0,
-        failed: int = 0,
-        took: float | None = None,
-        adaptive: bool = True,
-    ) -> None:
-        """So many of its deliveries are not held any more; `took`: what the successes took, in seconds, on average."""
-        self._held[destination_id] -= quick + slow + failed
+    def ended(self, destination_id: UUID, tally: Tally, *, adaptive: bool = True) -> None:
+        """So many of its deliveries are not held any more."""
+        self._held[destination_id] -= tally.ended
         if self._held[destination_id] <= 0:
             del self._held[destination_id]
         conduct = self._conduct.pop(destination_id, NEW)
-        self._conduct[destination_id] = judged(
-            conduct, quick=quick, slow=slow, failed=failed, places=self.places, took=took, adaptive=adaptive
-        )
+        self._conduct[destination_id] = judged(conduct, tally, places=self.places, adaptive=adaptive)
         if len(self._conduct) > MOST_REMEMBERED:
             self._conduct.popitem(last=False)
 

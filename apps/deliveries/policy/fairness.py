@@ -1,12 +1,15 @@
 """How many deliveries a destination may hold at once, so that one that hangs or fails does not slow the others.
 
-As TCP finds what a path bears: a destination begins with a few, each quick success widens its window by one, failures
-halve it. One that hangs never gets beyond what it began with; a quick one, alone or not, soon has nearly all. One that
-slows against its own best is given less as well, in proportion (the gradient of Netflix' concurrency-limits, after TCP
-Vegas), until it is as quick as it was or has shown that this is its pace now.
+As TCP finds what a path bears: a destination begins with a few, each quick success widens its window by one, each
+failure narrows it, and a round of more failures than successes halves it. One that hangs never gets beyond what it
+began with; a quick one, alone or not, soon has nearly all. One that slows against its own best is given less as well,
+in proportion (the gradient of Netflix' concurrency-limits, after TCP Vegas), until it is as quick as it was or has
+shown that this is its pace now.
 """
 
 from dataclasses import dataclass
+from operator import add
+from typing import NamedTuple
 
 START = 32  # one place in so many is what an unknown destination may hold
 SLOW = 1.0  # seconds; who takes longer holds a place too long to be given more
@@ -20,6 +23,31 @@ DRIFT = 0.002  # of the difference a round, by which the best comes up to the pr
 DRIFT_AT_REST = 0.1  # the same where the window is as small as slowness makes it: it is not our load that slows it
 
 
+class Tally(NamedTuple):
+    """Attempts that ended, by how."""
+
+    quick: int = 0
+    slow: int = 0
+    failed: int = 0
+    timed: int = 0  # successes, of the quick and the slow ones
+    seconds: float = 0.0  # that these took together
+
+    def plus(self, other: "Tally") -> "Tally":
+        return Tally(*map(add, self, other))
+
+    @property
+    def ended(self) -> int:
+        return self.quick + self.slow + self.failed
+
+    @property
+    def took(self) -> float | None:
+        """Seconds of a success, the mean."""
+        return self.seconds / self.timed if self.timed else None
+
+
+NOTHING = Tally()
+
+
 @dataclass(frozen=True, slots=True)
 class Conduct:
     """What is known of a destination."""
@@ -27,6 +55,8 @@ class Conduct:
     window: int = 0  # not known yet
     failures: int = 0  # in a row
     best: float | None = None  # seconds that a success takes, when it goes well
+    round: int = 0  # attempts after whose end the window may be cut; 0: a new round begins
+    seen: Tally = NOTHING  # in this round
 
     @property
     def rest(self) -> float:
@@ -37,34 +67,31 @@ class Conduct:
 NEW = Conduct()
 
 
-def judged(
-    conduct: Conduct,
-    *,
-    quick: int,
-    slow: int,
-    failed: int,
-    places: int,
-    took: float | None = None,
-    adaptive: bool = True,
-) -> Conduct:
-    """After so many attempts that ended; `places` is what the engine has for all destinations.
+def judged(conduct: Conduct, ended: Tally, *, places: int, adaptive: bool = True) -> Conduct:
+    """After attempts that ended; `places` is what the engine has for all destinations.
 
-    `took`: seconds, the mean of those that succeeded. Where it is not `adaptive`, slowing does not count.
+    The window is cut once in a round at most, by what became of as many attempts as it held: one failure, however
+    alone it came, says little of a destination. Where it is not `adaptive`, slowing does not count.
     """
     before = conduct.window or start(places)
-    failures = 0 if quick or slow else conduct.failures + failed
-    best = _best(conduct.best, took, at_rest=before <= start(places))
+    failures = 0 if ended.quick or ended.slow else conduct.failures + ended.failed
     if failures >= FAILING:
-        return Conduct(PROBES, failures, best)
-    if failed > quick:
-        wanted = before // 2
-    elif slow > quick:
-        wanted = min(before, start(places))
-    elif adaptive and (gradient := _gradient(conduct.best, took)) < 1:
-        wanted = min(before, max(start(places), int(before * gradient)))
-    else:
-        wanted = before + quick - failed
-    return Conduct(min(max(1, wanted), most(places)), failures, best)
+        return Conduct(PROBES, failures, conduct.best)
+    size, seen = conduct.round or before, conduct.seen.plus(ended)
+    window = min(max(1, before + ended.quick - ended.failed), most(places))
+    if seen.ended < size:
+        return Conduct(window, failures, conduct.best, size, seen)
+    best = _best(conduct.best, seen.took, at_rest=before <= start(places))
+    share = _share(seen, conduct.best if adaptive else None, at_least=start(places) / size)
+    return Conduct(window if share == 1 else max(1, min(window, int(size * share))), failures, best)
+
+
+def _share(seen: Tally, best: float | None, *, at_least: float) -> float:
+    """What is left of the window that a round began with; 1 where it may be wider."""
+    if seen.failed > seen.quick:
+        return 0.5
+    slow = at_least if seen.slow > seen.quick else _gradient(best, seen.took)
+    return min(1.0, max(at_least, slow))
 
 
 def _best(best: float | None, took: float | None, *, at_rest: bool) -> float | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.deliveries.engine.lanes import CHUNK, Lanes, Ramp
-from apps.deliveries.policy.fairness import FAILING, PROBES, REST, most, start
+from apps.deliveries.policy.fairness import FAILING, PROBES, REST, Tally, most, start
 
 ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
 PLACES = 256
@@ -28,9 +28,9 @@ def trusted(destination_id: UUID) -> Lanes:
     """Lanes where this one has shown that it is quick."""
     made = lanes(destination_id)
     give(made, made.ask(PLACES, 0.0))
-    made.ended(destination_id, quick=start(PLACES))
+    made.ended(destination_id, Tally(quick=start(PLACES)))
     for _ in range(10):
-        made.ended(destination_id, quick=PLACES)
+        made.ended(destination_id, Tally(quick=PLACES))
     return made
 
 
@@ -45,7 +45,7 @@ def test_an_unknown_one_gets_a_few_until_they_ended() -> None:
     assert asked == {ONE: start(PLACES)}
     give(found, asked)
     assert found.ask(PLACES, 0.0) == {}  # it has more, and holds what it may
-    found.ended(ONE, quick=3)
+    found.ended(ONE, Tally(quick=3))
     assert found.ask(PLACES, 0.0) == {ONE: 6}  # the three that ended, and three for having been quick
 
 
@@ -62,7 +62,7 @@ def test_who_gave_less_than_was_asked_has_no_more_until_it_is_woken() -> None:
     found = lanes(ONE)
     asked = found.ask(PLACES, 0.0)
     found.gave(asked, Counter({ONE: 3}), Counter({ONE: 3}), 0.0)
-    found.ended(ONE, quick=3)
+    found.ended(ONE, Tally(quick=3))
     assert found.ask(PLACES, 0.0) == {}
     found.wake([ONE])
     assert ONE in found.ask(PLACES, 0.0)
@@ -92,11 +92,11 @@ def test_they_take_turns() -> None:
 def test_one_that_fails_is_probed_now_and_then() -> None:
     found = lanes(ONE)
     give(found, found.ask(PLACES, 0.0))
-    found.ended(ONE, failed=FAILING)
+    found.ended(ONE, Tally(failed=FAILING))
     asked = found.ask(PLACES, 1.0)
     assert asked == {ONE: PROBES}
     give(found, asked, now=1.0)
-    found.ended(ONE, failed=PROBES)
+    found.ended(ONE, Tally(failed=PROBES))
     assert found.ask(PLACES, 1.0) == {}
     assert found.next_rest_ends() == 1.0 + REST
     assert found.ask(PLACES, 1.0 + REST) == {ONE: PROBES}
@@ -121,7 +121,7 @@ def test_never_more_than_there_is_room_for(rounds: list[tuple[UUID, int, bool]])
         held.update(asked)
         assert max(held.values(), default=0) <= most(PLACES)
         if count := held.pop(destination_id, 0):
-            found.ended(destination_id, quick=count if good else 0, failed=0 if good else count)
+            found.ended(destination_id, Tally(quick=count if good else 0, failed=0 if good else count))
 
 
 def test_where_each_has_but_one_more_are_asked_than_there_is_room() -> None:
@@ -153,7 +153,7 @@ def test_every_one_is_served_however_claims_are_cut_short() -> None:
         found.gave(asked, +claimed, +claimed, 0.0, full=claimed.total() >= room)
         left -= claimed
         for one in +claimed:
-            found.ended(one, quick=claimed[one])
+            found.ended(one, Tally(quick=claimed[one]))
         if not left:
             return
     raise AssertionError(f"{len(left)} were never served")
@@ -169,7 +169,7 @@ def many(count: int) -> list[str]:
 def test_one_that_rests_is_due_still_and_asked_for_when_its_time_comes() -> None:
     found = lanes(ONE, TWO)
     give(found, found.ask(PLACES, 0.0))
-    found.ended(ONE, quick=start(PLACES))
+    found.ended(ONE, Tally(quick=start(PLACES)))
     found.rest({ONE: 5.0})
     assert ONE not in found.ask(PLACES, 4.9)
     assert found.next_rest_ends() == 5.0

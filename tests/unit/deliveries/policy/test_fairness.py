@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.deliveries.policy.fairness import FAILING, NEW, PROBES, REST, Conduct, judged, most, start, window
+from apps.deliveries.policy.fairness import FAILING, NEW, PROBES, REST, Conduct, Tally, judged, most, start, window
 
 PLACES = 256
 
@@ -17,8 +17,9 @@ def after(
     adaptive: bool = True,
 ) -> Conduct:
     for one in rounds:
-        counts = {name: one.get(name, 0) for name in ("quick", "slow", "failed")}
-        conduct = judged(conduct, **counts, places=places, took=took, adaptive=adaptive)
+        succeeded = one.get("quick", 0) + one.get("slow", 0)
+        timed, seconds = (succeeded, succeeded * took) if took is not None else (0, 0.0)
+        conduct = judged(conduct, Tally(**one, timed=timed, seconds=seconds), places=places, adaptive=adaptive)
     return conduct
 
 
@@ -28,10 +29,13 @@ TABLE = [
     ([{"quick": 8}, {"quick": 16}, {"quick": 32}], 64),
     ([{"quick": 1_000}], 224),  # 7 of 8 places, however well it does
     ([{"slow": 8}], 8),  # who holds places for long is given no more
-    ([{"quick": 100}, {"slow": 3}], 8),  # and has to give back
-    ([{"failed": 1}], 4),  # failures halve it
-    ([{"failed": 1}] * 4, 1),
-    ([{"failed": 1}] * 7, 1),  # but never to nothing
+    ([{"quick": 100}, {"slow": 108}], 8),  # and has to give back
+    ([{"quick": 100}, {"slow": 3}], 108),  # though not for a few
+    ([{"failed": 1}], 7),  # each failure is one less
+    ([{"failed": 1}] * 7, 1),  # but never nothing
+    ([{"quick": 56}, {"quick": 20, "failed": 44}], 32),  # a round of more failures than successes halves it
+    ([{"quick": 56}, {"quick": 10, "failed": 20}, {"quick": 10, "failed": 24}], 32),  # however it comes in
+    ([{"quick": 56}, {"failed": 1}, {"quick": 63}], 126),
     ([{"quick": 24}, {"quick": 2, "failed": 2}], 32),  # half and half: it stays
     ([{"failed": FAILING}], PROBES),
     ([{"failed": 500}, {"quick": 1}], 3),  # one success, and it is on its way again
@@ -64,6 +68,14 @@ def test_whatever_happens_it_may_hold_one_and_never_all(rounds: list[dict[str, i
     assert conduct.failures >= 0
 
 
+def test_one_that_fails_now_and_then_keeps_its_window() -> None:
+    """Ended one at a time, each failure is all there is to see at that moment."""
+    often = after(*([{"quick": 1}] * 5 + [{"failed": 1}]) * 100)
+    assert window(often, places=PLACES) > most(PLACES) - 3
+    in_bunches = after(*([{"quick": 40}] + [{"failed": 1}] * (FAILING - 1)) * 20)
+    assert window(in_bunches, places=PLACES) > most(PLACES) - FAILING
+
+
 @given(st.lists(ROUND, max_size=10))
 def test_a_destination_that_recovers_soon_has_nearly_all_again(rounds: list[dict[str, int]]) -> None:
     conduct = after(*rounds)
@@ -76,24 +88,25 @@ def test_a_destination_that_recovers_soon_has_nearly_all_again(rounds: list[dict
 # One that slows
 
 WIDE = after({"quick": 1_000}, took=0.1)  # its best is a tenth of a second
+WHOLE = {"quick": most(PLACES)}  # a round of it
 
 
 def test_a_quick_one_stays_wide_within_the_tolerance() -> None:
-    assert window(after({"quick": 10}, conduct=WIDE, took=2 * 0.1 + 0.25), places=PLACES) == most(PLACES)
+    assert window(after(WHOLE, conduct=WIDE, took=2 * 0.1 + 0.25), places=PLACES) == most(PLACES)
 
 
 def test_one_that_slows_is_given_less_in_proportion() -> None:
     """(2 × 0.1 + 0.25) / 0.6 = three quarters of 224 places; and never below a half in one round."""
-    assert window(after({"quick": 10}, conduct=WIDE, took=0.6), places=PLACES) == 168
-    assert window(after({"quick": 10}, conduct=WIDE, took=0.95), places=PLACES) == 112
+    assert window(after(WHOLE, conduct=WIDE, took=0.6), places=PLACES) == 168
+    assert window(after(WHOLE, conduct=WIDE, took=0.95), places=PLACES) == 112
 
 
 def test_one_that_slows_is_left_alone_where_that_is_wanted() -> None:
-    assert window(after({"quick": 10}, conduct=WIDE, took=0.95, adaptive=False), places=PLACES) == most(PLACES)
+    assert window(after(WHOLE, conduct=WIDE, took=0.95, adaptive=False), places=PLACES) == most(PLACES)
 
 
 def test_one_that_is_quick_again_has_all_again() -> None:
-    slowed = after(*[{"quick": 10}] * 20, conduct=WIDE, took=0.95)
+    slowed = after(*[WHOLE] * 5, conduct=WIDE, took=0.95)
     assert window(slowed, places=PLACES) < most(PLACES)
     assert window(after(*[{"quick": 50}] * 10, conduct=slowed, took=0.1), places=PLACES) == most(PLACES)
 
@@ -102,7 +115,7 @@ def test_one_that_has_become_slow_for_good_is_not_held_down_for_ever() -> None:
     """At the floor it is not our load that slows it: what it takes there is its best now."""
     conduct, windows = WIDE, []
     for _ in range(60):
-        conduct = after({"quick": 10}, conduct=conduct, took=0.7)
+        conduct = after({"quick": window(conduct, places=PLACES)}, conduct=conduct, took=0.7)
         windows.append(window(conduct, places=PLACES))
     assert min(windows) == start(PLACES)
     assert windows[-1] > 3 * start(PLACES)

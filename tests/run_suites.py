@@ -23,7 +23,8 @@ from tools.environment import clean_environment
 ROOT = Path(__file__).resolve().parent.parent
 ONCE = ("unit", "architecture")
 PER_DATABASE = ("integration", "migrations", "acceptance")
-ALONE = {"acceptance"}  # it times whole deliveries: nothing else may run beside it
+# Acceptance times whole deliveries, so nothing may run beside it; but for these, which mostly wait for leases to end.
+PATIENT = tuple(f"tests/acceptance/test_{name}.py" for name in ("kill", "recovery", "notices", "erasure"))
 WORKERS = 2
 NO_TESTS = 5  # pytest's exit code when nothing was selected
 TARGETS = {
@@ -36,11 +37,14 @@ TARGETS = {
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Folders of tests and the environment they run in."""
+    """Tests, as many at a time as there are workers, and the environment they run in."""
 
     title: str
-    folders: tuple[str, ...]
+    paths: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
+    workers: int = WORKERS
+    without: tuple[str, ...] = ()
+    once: bool = False  # nothing of it depends on the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,10 @@ def main(arguments: list[str]) -> int:
         for target in asked.only or TARGETS:
             with _prepared(target, Path(scratch)) as (suites, missing):
                 for suite in suites:
+                    if once and suite.once:
+                        continue
                     counted = _run(suite, asked.pytest, once)
-                    lines.append(f"{suite.title:28} {counted} in {counted.seconds:.1f} s")
+                    lines.append(f"{suite.title:34} {counted} in {counted.seconds:.1f} s")
                     totals += counted
                 once = "done" if suites and target != "unit" else once
             lines += missing
@@ -117,7 +123,12 @@ def _suites(target: str, environment: dict[str, str]) -> Iterator[Suite]:
         yield Suite(TARGETS[target], _existing(ONCE), environment)
         return
     for folder in _existing(PER_DATABASE):
-        yield Suite(f"{Path(folder).name} on {TARGETS[target]}", (folder,), environment)
+        title = f"{Path(folder).name} on {TARGETS[target]}"
+        if folder == "tests/acceptance":
+            yield Suite(title, (folder,), environment, workers=1, without=PATIENT)
+            yield Suite(f"{title}, patient", PATIENT, environment, once=True)
+        else:
+            yield Suite(title, (folder,), environment)
 
 
 @contextmanager
@@ -143,12 +154,13 @@ def _existing(folders: tuple[str, ...]) -> tuple[str, ...]:
 def _run(suite: Suite, arguments: list[str], once: str) -> Totals:
     """One pytest process, its output streamed as it comes."""
     print(f"\n=== {suite.title} ===", flush=True)
-    workers = [] if ALONE & {Path(folder).name for folder in suite.folders} else ["-n", str(WORKERS)]
+    how = ["-n", str(suite.workers)] if suite.workers > 1 else []
+    how += [f"--ignore={path}" for path in suite.without]
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         started = time.perf_counter()
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report.name}", *workers]
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report.name}", *how]
         done = subprocess.run(
-            [*command, *suite.folders, *arguments],
+            [*command, *suite.paths, *arguments],
             cwd=ROOT,
             env=clean_environment(**suite.environment, TRUNKLINE_TEST_ONCE=once),
             stdin=subprocess.DEVNULL,

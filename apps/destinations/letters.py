@@ -28,8 +28,8 @@ def written_to(destination_ids: Collection[UUID]) -> set[UUID]:
     return set(found.values_list("pk", flat=True))
 
 
-def letters_count(*, project_id: UUID, destination_ids: Collection[UUID]) -> None:
-    """Count a letter to each that gets any; raises Conflict where they would be too many, and then none is counted.
+def letters_admit(*, project_id: UUID, destination_ids: Collection[UUID]) -> None:
+    """Let a letter go to each that gets any; raises Conflict where they would be too many, and then none is counted.
 
     To be called first in the caller's transaction: it holds the project until the end, so that of two at once one
     sees the other's.

@@ -14,7 +14,7 @@ from apps.deliveries.operations.services import operation_create, refuse_other_c
 from apps.deliveries.states import FINAL, Edge, State
 from apps.deliveries.wakeups import announce
 from apps.destinations.kinds import kind_named
-from apps.destinations.letters import letters_count
+from apps.destinations.letters import letters_admit
 from apps.destinations.models import Destination
 from apps.destinations.selectors import wanting
 from apps.events.models import Event
@@ -34,7 +34,7 @@ def delivery_retry(*, delivery: Delivery, actor: Actor) -> Delivery:
 
     One in flight is a Conflict, and so are one whose event has lost its data, and one letter too many.
     """
-    letters_count(project_id=delivery.project_id, destination_ids=[delivery.destination_id])
+    letters_admit(project_id=delivery.project_id, destination_ids=[delivery.destination_id])
     row = Delivery.objects.filter(pk=delivery.pk)
     moved = store.replay(row, now=now()) or store.hasten(row, now=now())
     announce([delivery.destination_id])
@@ -87,7 +87,7 @@ def event_replay(*, event: Event, destination_ids: Collection[UUID], actor: Acto
     """
     ids = list(destination_ids)
     _refuse_other_plane(event, ids)
-    letters_count(project_id=event.project_id, destination_ids=ids)
+    letters_admit(project_id=event.project_id, destination_ids=ids)
     _hold(event)
     for destination in Destination.objects.filter(pk__in=ids, consumer__isnull=False).select_related("consumer"):
         refuse_other_consumer(destination, event.consumer)
@@ -180,7 +180,7 @@ def destination_test(*, destination: Destination, actor: Actor) -> Delivery:
     A Conflict where it is a letter, and there was another test within the minute, or too many letters to anybody.
     """
     moment = now()
-    letters_count(project_id=destination.project_id, destination_ids=[destination.pk])
+    letters_admit(project_id=destination.project_id, destination_ids=[destination.pk])
     _refuse_haste(destination, moment)
     data = {"message": "This is a test event from Trunkline.", "destination": destination.public_id}
     event = EventRow(

@@ -1,15 +1,19 @@
-"""How many letters people may have sent: whoever makes destinations chooses who gets them.
+"""How many letters a project may have sent: whoever makes destinations chooses who gets them.
 
-Tests, retries and replays count. What the engines send of themselves does not: no notice is lost.
+Of those that people cause, tests, retries and replays, so many are let go in a minute and a day. Of all, notices and
+repeated attempts among them, so many addresses get one in an hour.
 """
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from django.db.models import F, Q
+
 from apps.accounts.services import project_hold
-from apps.destinations.kinds import all_kinds
-from apps.destinations.models import Destination, Letter
+from apps.destinations.kinds import all_kinds, kind_named
+from apps.destinations.models import Destination, Letter, LetterHour
 from apps.kernel.clock import now
 from apps.kernel.errors import Conflict
 from apps.kernel.ids import first_id
@@ -18,7 +22,9 @@ from apps.kernel.ids import first_id
 # of them must fit.
 MOST_IN_A_MINUTE = 20
 MOST_IN_A_DAY = 50
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+# By the clock: a letter to each of as many e-mail destinations as it may have, of as many addresses as each may have.
+MOST_ADDRESSES_IN_AN_HOUR = 200
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def written_to(destination_ids: Collection[UUID]) -> set[UUID]:
@@ -28,8 +34,8 @@ def written_to(destination_ids: Collection[UUID]) -> set[UUID]:
     return set(found.values_list("pk", flat=True))
 
 
-def letters_count(*, project_id: UUID, destination_ids: Collection[UUID]) -> None:
-    """Count a letter to each that gets any; raises Conflict where they would be too many, and then none is counted.
+def letters_admit(*, project_id: UUID, destination_ids: Collection[UUID]) -> None:
+    """Let a letter go to each that gets any; raises Conflict where they would be too many, and then none is counted.
 
     To be called first in the caller's transaction: it holds the project until the end, so that of two at once one
     sees the other's.
@@ -49,3 +55,34 @@ def letters_count(*, project_id: UUID, destination_ids: Collection[UUID]) -> Non
 def _too_soon(most: int, span: str, advice: str) -> Conflict:
     detail = f"a project may have {most} letters sent by tests, retries and replays in a {span}; {advice}"
     return Conflict(detail, code="too_soon")
+
+
+def addresses_of(kind: str, config: Mapping[str, Any]) -> int:
+    """How many a letter to such a destination goes to; 0 of a kind that sends none."""
+    return 0 if kind_named(kind).takes_events else len(config.get("to", ()))
+
+
+def letters_spend(*, project_id: UUID, addresses: int) -> bool:
+    """Whether a letter to so many may go, which then is counted.
+
+    To be called outside of any transaction: of engines at once one waits for the other's statement, and for no more.
+    """
+    hour = now().replace(minute=0, second=0, microsecond=0)
+    if _count(project_id, hour, addresses):
+        return True
+    _begin(project_id, hour)
+    return _count(project_id, hour, addresses)
+
+
+def _count(project_id: UUID, hour: datetime, addresses: int) -> bool:
+    """Whether there was room. An engine whose clock is ahead may have begun the next hour: then it counts there."""
+    rows = LetterHour.objects.filter(pk=project_id, began__range=(hour, hour + HOUR))
+    rows = rows.filter(addresses__lte=MOST_ADDRESSES_IN_AN_HOUR - addresses)
+    return bool(rows.update(addresses=F("addresses") + addresses))
+
+
+def _begin(project_id: UUID, hour: datetime) -> None:
+    """Unless another engine did. An hour far ahead is a clock's that was wrong."""
+    LetterHour.objects.bulk_create([LetterHour(pk=project_id, began=hour)], ignore_conflicts=True)
+    is_over = Q(began__lt=hour) | Q(began__gt=hour + HOUR)
+    LetterHour.objects.filter(is_over, pk=project_id).update(began=hour, addresses=0)

@@ -107,3 +107,14 @@ class Letter(models.Model):
 
     def __str__(self) -> str:
         return f"letter of {self.project_id}"
+
+
+class LetterHour(models.Model):
+    """To how many addresses letters of a project went in its latest hour that had any: see letters.py."""
+
+    project = models.OneToOneField(Project, models.CASCADE, primary_key=True, related_name="+", editable=False)
+    began = models.DateTimeField()
+    addresses = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.addresses} addresses of {self.project_id}"

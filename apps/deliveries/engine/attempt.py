@@ -85,7 +85,7 @@ async def attempt(parcel: Parcel, senders: Mapping[str, Sender]) -> Attempted:
 
 async def _outcome(parcel: Parcel, senders: Mapping[str, Sender]) -> Outcome:
     if isinstance(parcel.target, Obstacle):
-        return Outcome(error=parcel.target, detail="the destination can't be sent to")
+        return Outcome(error=parcel.target, detail=parcel.target.detail)
     try:
         return await senders[parcel.kind].send(parcel.target, parcel.message)
     except (CancelledError, KeyboardInterrupt, SystemExit, Postponed):

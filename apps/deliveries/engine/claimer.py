@@ -13,6 +13,7 @@ from django.db import transaction
 from apps.deliveries import store
 from apps.deliveries.engine.admission import Admission
 from apps.deliveries.engine.known import Known
+from apps.deliveries.engine.letters import hold_back
 from apps.deliveries.engine.parcel import Parcel, pack
 from apps.deliveries.engine.transforming import QUEUE
 from apps.deliveries.store import Claimed, breakers
@@ -74,6 +75,7 @@ def run_once(
         again |= known.found_to_probe([pk for pk in gave_nothing if pk not in admission.probing], moment)
         parcels = pack(kept, known.type_policies)
         longer = _hold_to_leases(parcels, moment, tick, lease.total_seconds())
+        hold_back(parcels)
         breakers.prolong({pk: until for pk, until in longer.items() if pk in admission.probing}, since=moment + lease)
     return Catch(
         parcels,

@@ -15,6 +15,7 @@ from apps.deliveries.payload import WITH_ATTRIBUTES, message_of
 from apps.deliveries.policy.terms import DEFAULT, Terms, terms_of
 from apps.deliveries.store import Claimed, begun_again
 from apps.destinations.kinds import Attributes, Event, Message, Target, all_kinds
+from apps.destinations.letters import MOST_ADDRESSES_IN_AN_HOUR
 from apps.destinations.policy import PayloadFormat, Policy
 from apps.destinations.sealing import Unsealable
 from apps.destinations.store import SealedTarget, opened, sealed_targets
@@ -33,6 +34,13 @@ class Obstacle(StrEnum):
     UNSEALABLE = "secrets_unreadable"
     UNKNOWN_KIND = "unknown_kind"
     UNREADABLE = "destination_unreadable"
+    TOO_MANY_LETTERS = "too_many_letters"  # of its project, in this hour
+
+    @property
+    def detail(self) -> str:
+        if self is Obstacle.TOO_MANY_LETTERS:
+            return f"letters of the project went to {MOST_ADDRESSES_IN_AN_HOUR} addresses this hour: no more may go"
+        return "the destination can't be sent to"
 
 
 @dataclass(slots=True, eq=False)  # not frozen, which doubles what making one costs; never changed all the same

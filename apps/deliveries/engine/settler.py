@@ -13,6 +13,7 @@ from apps.deliveries.breakers import Judgement, breakers_judge, destination_give
 from apps.deliveries.engine import deaths, telemetry
 from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
+from apps.deliveries.engine.parcel import Obstacle
 from apps.deliveries.notices import notify
 from apps.deliveries.states import Edge
 from apps.deliveries.store import breakers
@@ -75,7 +76,7 @@ def _conclude(attempts: Sequence[Attempted], held: Collection[UUID]) -> Judgemen
     """What attempts mean for their destinations, and who is to be told."""
     outcomes: dict[UUID, list[bool]] = {}
     for one in attempts:
-        if one.decision.edge in TOLD:
+        if one.decision.edge in TOLD and one.parcel.target is not Obstacle.TOO_MANY_LETTERS:  # our limit, not its fault
             outcomes.setdefault(one.parcel.destination_id, []).append(one.decision.edge is Edge.SUCCEEDED)
     judgement = breakers_judge(outcomes, now=now(), held=held) if outcomes else Judgement()
     if rests := {one.parcel.destination_id: one.rest for one in attempts if one.rest}:

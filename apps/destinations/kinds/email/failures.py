@@ -10,6 +10,7 @@ import ssl
 from typing import Any
 
 from apps.destinations.kinds.email.handing import Refused
+from apps.destinations.kinds.email.letter import Misread
 
 UNAVAILABLE = "not_configured"
 CONNECT_FAILED = "connect_failed"
@@ -19,6 +20,7 @@ PROTOCOL_ERROR = "protocol_error"
 REFUSED = "smtp_refused"  # for good, as the server says
 DEFERRED = "smtp_deferred"  # for now
 DOMAIN_REFUSED = "domain_refused"  # the operator names others
+ADDRESS_INVALID = "address_invalid"  # stored before there was the rule
 REQUEST_FAILED = "request_failed"
 
 ACCEPTED = 250  # RFC 5321 4.2.2
@@ -41,6 +43,8 @@ def failure_of(error: Exception, seconds: float) -> dict[str, Any]:
     match error:
         case TimeoutError():
             return failed(TIMEOUT, f"the mail server did not take it within {seconds:g} s")
+        case Misread():
+            return failed(ADDRESS_INVALID, "mail programs would read its addresses as others", _words(error))
         case smtplib.SMTPRecipientsRefused(recipients=recipients):
             return _refused_for(recipients)
         case smtplib.SMTPResponseException(smtp_code=code, smtp_error=said) if code in CODES:

@@ -3,7 +3,7 @@
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from email.message import EmailMessage
 from typing import Any
@@ -39,14 +39,17 @@ class Handing:
         self._plug: socket.socket | None = None  # a second handle: TLS takes the first one over
         self._is_over = False
 
-    def hand_in(self, made: EmailMessage) -> Refused:
-        """Returns what was refused, where not all was; raises what smtplib raises."""
+    def hand_in(self, made: EmailMessage, to: Sequence[str]) -> Refused:
+        """Returns what was refused, where not all was; raises what smtplib raises.
+
+        It goes to those whom the domains were asked of, whoever its headers may name.
+        """
         if self._is_over:
             raise TimeoutError
         client = self._client()
         try:
             self._greet(client)
-            return client.send_message(made)
+            return client.send_message(made, from_addr=made["From"].addresses[0].addr_spec, to_addrs=list(to))
         finally:
             client.close()
             if self._plug:

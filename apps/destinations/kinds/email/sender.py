@@ -50,13 +50,13 @@ class EmailSender(AbstractAsyncContextManager["EmailSender"]):
             if refused := outside(to := target.config["to"], self._domains):  # stored before there was the rule
                 return failed(DOMAIN_REFUSED, f"{RULE}: {', '.join(str(to[place]) for place in refused)}")
             made = letter(target, message, self._address)
-            return taken(await self._handed_in(self._server, made, target.timeout))
+            return taken(await self._handed_in(self._server, made, to, target.timeout))
         except Exception as error:  # nothing a mail server or a stored config does may stop the engine
             return failure_of(error, target.timeout)
 
-    async def _handed_in(self, server: MailServer, made: EmailMessage, seconds: float) -> Refused:
+    async def _handed_in(self, server: MailServer, made: EmailMessage, to: Sequence[str], seconds: float) -> Refused:
         handing = Handing(server, seconds)
-        work = asyncio.get_running_loop().run_in_executor(self._threads, handing.hand_in, made)
+        work = asyncio.get_running_loop().run_in_executor(self._threads, handing.hand_in, made, to)
         work.add_done_callback(_note)
         try:
             async with asyncio.timeout(seconds):

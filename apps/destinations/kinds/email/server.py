@@ -14,6 +14,7 @@ ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 ADDRESS = re.compile(rf"{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*")
 MASK = "********"
+ENCODED = "=?"  # begins a word of RFC 2047, which mail programs read as what it stands for: other addresses, maybe
 LONGEST_ADDRESS, LONGEST_LOCAL = 254, 64  # RFC 5321 4.5.3.1
 
 
@@ -83,7 +84,7 @@ def _is_local(host: str) -> bool:
 def is_address(text: object) -> bool:
     if not isinstance(text, str) or len(text) > LONGEST_ADDRESS or not ADDRESS.fullmatch(text):
         return False
-    return len(text.partition("@")[0]) <= LONGEST_LOCAL
+    return ENCODED not in text and len(text.partition("@")[0]) <= LONGEST_LOCAL
 
 
 def parse_address(text: str) -> str:

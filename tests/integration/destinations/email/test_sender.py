@@ -64,6 +64,15 @@ async def test_a_letter(server: MailServer) -> None:
     assert "event: evt_1" in letter.text
 
 
+async def test_an_address_that_is_read_as_others_gets_nothing(server: MailServer) -> None:
+    """As it was stored before there was the rule: an encoded word (RFC 2047) with three addresses in it."""
+    stored = target(TO, "=?utf-8?q?v=40a.com=2Cw=40b.com=2Cu=40c.com=2C?=.x@allowed.com")
+    assert (await sent(address(server), stored)).error == "address_invalid"
+    async with EmailSender(address(server), FROM, ("example.com", "allowed.com")) as sender:
+        assert (await sender.send(stored, MESSAGE)).error == "domain_refused"
+    assert server.letters == []
+
+
 async def test_a_repeat_is_the_same_letter(server: MailServer) -> None:
     for _ in range(2):
         await sent(address(server))
@@ -126,7 +135,7 @@ PASSWORDS = ["two  spaces", "a\ttab", "un\x07printable", "x" * LONGEST]  # the l
 async def test_the_password_is_masked_before_anything_is_left_out(
     password: str, code: int, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Handing, made: object) -> None:
+    def refuse(self: Handing, made: object, to: object) -> None:
         raise smtplib.SMTPAuthenticationError(code, f"5.7.8 {INSIDE} does not take {password}".encode())
 
     monkeypatch.setattr(Handing, "hand_in", refuse)

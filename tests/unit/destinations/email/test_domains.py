@@ -88,6 +88,7 @@ def test_what_is_no_domain(text: str) -> None:
         ("evil.example <ops@example.com>", True),
         ("victim%gmail.com@example.com", True),  # the percent hack
         ("gmail.com!victim@example.com", True),  # a UUCP path
+        ("=?utf-8?q?v=40evil.example=2C?=.x@example.com", True),  # an encoded word
         ("a%@a.partner.example", True),
         ("!a@example.com", True),
         ("o'neil+tag#1=x/y@example.com", False),

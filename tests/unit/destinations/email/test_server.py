@@ -60,7 +60,7 @@ def test_a_password_is_taken_out_of_what_a_server_says_however_it_repeats_it() -
 
 
 @pytest.mark.parametrize(
-    "text", ["a@b", "first.last+tag@mail.example.com", "o'neil@example.com", "a@xn--bcher-kva.example"]
+    "text", ["a@b", "first.last+tag@mail.example.com", "o'neil@example.com", "a@xn--bcher-kva.example", "a=b?c?=@d"]
 )
 def test_addresses(text: str) -> None:
     assert is_address(text)
@@ -86,6 +86,8 @@ def test_addresses(text: str) -> None:
         "ä@b",
         "a@[127.0.0.1]",
         "a\x00@b",
+        "=?utf-8?q?v=40a.com=2C?=.x@b",  # an encoded word (RFC 2047), which is read as other addresses
+        "x=?a@b",
         "a" * 65 + "@b",
         "a@" + "b." * 130 + "c",
         None,

@@ -1,6 +1,6 @@
 """What people do with operations: make one, hold it, let it go on, call it off. And what is long over goes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,8 +46,7 @@ def operation_create(
 
 @in_transaction
 def _create(project: Project, asked: Parameters, actor: Actor, begin: bool) -> Operation:
-    if Operation.objects.filter(project=project, kind__in=ALONG, state__in=OPEN).count() >= MOST_OPEN:
-        raise Conflict(f"the project has {MOST_OPEN} operations under way", code="too_many_operations")
+    refuse_too_many(project, ALONG, MOST_OPEN, "operations")
     kind, stored = str(asked.__struct_config__.tag), as_stored(asked)
     operation = Operation(project=project, kind=kind, parameters=stored, actor_label=actor.label[:255])
     found = ALONG[kind](operation, asked)[: MOST_COUNTED + 1].count()
@@ -59,6 +58,12 @@ def _create(project: Project, asked: Parameters, actor: Actor, begin: bool) -> O
     if operation.state == OperationState.RUNNING:
         announce_any()
     return operation
+
+
+def refuse_too_many(project: Project, kinds: Iterable[str], most: int, named: str) -> None:
+    """Raises Conflict where so many of these kinds are open."""
+    if Operation.objects.filter(project=project, kind__in=kinds, state__in=OPEN).count() >= most:
+        raise Conflict(f"the project has {most:,} {named} under way", code="too_many_operations")
 
 
 def _begin(operation: Operation) -> None:

@@ -41,6 +41,11 @@ def destinations(project: Project) -> QuerySet[Destination]:
     return Destination.objects.filter(project=project, deleted_at=None).select_related("consumer")
 
 
+def destinations_to_blank(consumer: Consumer) -> QuerySet[Destination]:
+    """Its destinations that an erasure has yet to blank: those that live, and deleted ones that still say something."""
+    return consumer.destinations.filter(Q(deleted_at=None) | ~Q(name="") | ~Q(summary=""))
+
+
 def subscriptions(project_id: UUID, *, operational: bool = False) -> QuerySet[Destination]:
     """Those that new events make deliveries for: enabled and paused ones.
 

@@ -27,6 +27,7 @@ from apps.deliveries.models import (
 from apps.deliveries.operations.chunk import Chunk
 from apps.deliveries.operations.parameters import EraseConsumer
 from apps.destinations.models import Consumer
+from apps.destinations.selectors import destinations_to_blank
 from apps.destinations.services import consumer_forget, consumer_mark, destinations_blank
 from apps.events.models import Event
 from apps.events.store import keys_forget
@@ -110,7 +111,7 @@ def _erase_deliveries(consumer: Consumer, start: UUID) -> Chunk | None:
 def _finish(consumer: Consumer, start: UUID) -> Chunk:
     """Under the project's lock no destination is made for it; what came until then is the next chunk's."""
     project_touch(consumer.project)
-    if consumer.destinations.filter(deleted_at=None).exists() or events_of(consumer).exists():
+    if destinations_to_blank(consumer).exists() or events_of(consumer).exists():
         return Chunk(1, 0, start)  # it looked whether there is more
     theirs = list(consumer.destinations.values_list("pk", flat=True))
     Breaker.objects.filter(pk__in=theirs).delete()

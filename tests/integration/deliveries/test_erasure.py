@@ -22,7 +22,7 @@ from apps.deliveries.operations.services import (
 )
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination, Secret
-from apps.destinations.services import consumer_create, consumer_delete
+from apps.destinations.services import consumer_create, consumer_delete, destination_delete
 from apps.events.models import Event, IdempotencyKey
 from apps.kernel.errors import Conflict, NotFound
 from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, caller
@@ -136,6 +136,26 @@ def test_what_comes_while_it_runs_goes_as_well(project: Project, monkeypatch: py
         return done
 
     monkeypatch.setattr(erasure, "_erase_deliveries", once_late)
+    erase_all()
+    assert not late
+    assert places() == {}
+
+
+def test_a_destination_made_and_deleted_during_the_last_chunk_goes_as_well(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = planted(project)
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    finish, late = erasure._finish, [True]
+
+    def once_late(*arguments: Any) -> Any:
+        if late:
+            late.clear()
+            made = a_destination(project, f"http://127.0.0.1:9/{WORD}", consumer=KEY, name=f"{WORD} late")
+            destination_delete(destination=made, actor=ACTOR)
+        return finish(*arguments)
+
+    monkeypatch.setattr(erasure, "_finish", once_late)
     erase_all()
     assert not late
     assert places() == {}

@@ -30,6 +30,7 @@ from apps.destinations.models import Consumer
 from apps.destinations.selectors import destinations_to_blank
 from apps.destinations.services import consumer_forget, consumer_mark, destinations_blank
 from apps.events.models import Event
+from apps.events.selectors import only_for
 from apps.events.store import keys_forget
 from apps.kernel.clock import now
 
@@ -65,7 +66,7 @@ def events_of(consumer: Consumer) -> QuerySet[Event]:
     As a range, or PostgreSQL may prefer the primary key to it; and with the index's own condition, for SQLite.
     """
     theirs = Event.objects.filter(project=consumer.project_id, consumer__gte=consumer.key, consumer__lte=consumer.key)
-    return theirs.exclude(consumer="").order_by("consumer", "pk")
+    return only_for(theirs.exclude(consumer="").order_by("consumer", "pk"), consumer.key)
 
 
 def _erase_events(consumer: Consumer, start: UUID) -> Chunk | None:
@@ -124,10 +125,12 @@ def _finish(consumer: Consumer, start: UUID) -> Chunk:
 def _blank_operations(consumer: Consumer) -> None:
     """Those that name its key have nothing more to do, and their parameters go."""
     naming = Operation.objects.filter(project=consumer.project_id, parameters__consumer=consumer.key)
+    found = [row for row in naming.order_by("pk").select_for_update() if row.parameters["consumer"] == consumer.key]
     moment, why = now(), "its consumer was erased"
-    for row in naming.filter(finished_at=None).select_for_update().order_by("pk"):
-        row.state, row.error, row.finished_at, row.updated_at = OperationState.CANCELLED, why, moment, moment
-        row.save(update_fields=["state", "error", "finished_at", "updated_at"])
-        about: dict[str, Any] = {"target": row.public_id, "project_id": row.project_id}
-        audit_record(actor=SYSTEM, action="operation.cancelled", changes={"error": why}, **about)
-    naming.update(parameters={})
+    for row in found:
+        if row.finished_at is None:
+            row.state, row.error, row.finished_at, row.updated_at = OperationState.CANCELLED, why, moment, moment
+            about: dict[str, Any] = {"target": row.public_id, "project_id": row.project_id}
+            audit_record(actor=SYSTEM, action="operation.cancelled", changes={"error": why}, **about)
+        row.parameters = {}
+        row.save(update_fields=["parameters", "state", "error", "finished_at", "updated_at"])

@@ -18,10 +18,12 @@ from apps.deliveries.operations.erasing import consumer_erase
 from apps.deliveries.operations.selectors import progress
 from apps.deliveries.operations.services import (
     operation_cancel,
+    operation_create,
     operation_pause,
 )
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination, Secret
+from apps.destinations.selectors import consumer_named
 from apps.destinations.services import consumer_create, consumer_delete, destination_delete
 from apps.events.models import Event, IdempotencyKey
 from apps.kernel.errors import Conflict, NotFound
@@ -42,7 +44,7 @@ def bystanders(project: Project) -> dict[str, Any]:
     """Another consumer of the project, and one of the same key in another project."""
     for one, key in ((project, "other"), (a_project(), KEY)):
         attempt(a_delivery(an_event(one, consumer=key), a_destination(one, consumer=key), State.DELIVERED))
-    an_event(project, consumer=f"{KEY}2")
+    an_event(project, consumer=f"{KEY}2"), an_event(project, consumer=f"{KEY} ")
     return others()
 
 
@@ -54,7 +56,7 @@ def test_nothing_of_it_is_left_in_any_table(
         monkeypatch.setattr(erasure, name, size)
     Event.objects.exclude(project=project).update(consumer="elsewhere")  # the word itself must not be there
     Consumer.objects.exclude(project=project).update(key="elsewhere")
-    Event.objects.filter(consumer=f"{KEY}2").update(consumer="elsewhere")
+    Event.objects.filter(consumer__in=[f"{KEY}2", f"{KEY} "]).update(consumer="elsewhere")
     Attempt.objects.update(detail="", response_body=b"")
     AuditEntry.objects.all().delete()
     before = others()
@@ -81,6 +83,19 @@ def test_the_same_key_elsewhere_and_keys_that_begin_alike_are_not_it(
     consumer_erase(consumer=consumer_create(project=project, key=KEY, actor=ACTOR), actor=ACTOR)
     erase_all()
     assert others() == bystanders
+
+
+def test_a_key_with_a_space_behind_it_is_another(project: Project) -> None:
+    """MariaDB finds the two equal where its collation pads."""
+    consumer = consumer_create(project=project, key=KEY, actor=ACTOR)
+    asked = {"consumer": f"{KEY} ", "since": "2000-01-01T00:00:00Z"}
+    operation = operation_create(project=project, kind="recover", parameters=asked, actor=ACTOR)
+    operation_pause(operation=operation, actor=ACTOR)
+    assert consumer_named(project, f"{KEY} ") is None
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    erase_all()
+    operation.refresh_from_db()
+    assert (operation.state, operation.parameters) == ("paused", asked)
 
 
 def test_the_trail_keeps_who_did_what_when(project: Project) -> None:

@@ -4,7 +4,7 @@ from apps.accounts.models import Project
 from apps.accounts.services import project_touch
 from apps.audit.services import Actor, audit_record
 from apps.deliveries.models import ERASURE, Operation
-from apps.deliveries.operations.erasure import counted
+from apps.deliveries.operations.erasure import counted, events_of
 from apps.deliveries.operations.services import MOST_COUNTED, OPEN, refuse_too_many
 from apps.deliveries.wakeups import announce_any
 from apps.destinations.models import Consumer
@@ -51,5 +51,13 @@ def _made(consumer: Consumer, total: int | None, actor: Actor) -> Operation:
 
 
 def consumer_to_erase(project: Project, key: str, actor: Actor) -> Consumer:
-    """By key or id. Where only events name it, a row is made that says what is to be erased."""
-    return consumer_named(project, key) or consumer_create(project=project, key=key, actor=actor)
+    """By key or id. Where only events name it, a row is made that says what is to be erased.
+
+    Raises NotFound where it looks like an id and is none of the project's: taken for a key, it would be erased with
+    success, and whoever was meant would stay.
+    """
+    if found := consumer_named(project, key):
+        return found
+    if key.startswith("con_") and not events_of(Consumer(project=project, key=key)).exists():
+        raise NotFound(f"{project.name} has no consumer {key}; it may have been erased already")
+    return consumer_create(project=project, key=key, actor=actor)

@@ -237,6 +237,18 @@ def test_the_command_for_a_key_that_only_events_name(project: Project) -> None:
     assert Event.objects.count() == 1
 
 
+def test_the_command_takes_no_id_that_is_not_there_for_a_key(project: Project) -> None:
+    """Another project's, one of nobody, and one with a letter too few."""
+    elsewhere = consumer_create(project=a_project("other"), key=KEY, actor=ACTOR).public_id
+    for key in (elsewhere, Consumer(project=project).public_id, elsewhere[:-1]):
+        with pytest.raises(CommandError, match=f"has no consumer {key}"):
+            erase_command(key, "--project", project.name)
+    assert (Consumer.objects.count(), Operation.objects.count()) == (1, 0)
+    an_event(project, consumer="con_tinental")
+    erase_command("con_tinental", "--project", project.name)
+    assert not Event.objects.exists()
+
+
 def test_the_command_does_not_wait_for_one_that_is_paused(project: Project) -> None:
     consumer = planted(project)
     consumer_erase(consumer=consumer, actor=ACTOR)

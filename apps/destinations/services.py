@@ -323,10 +323,10 @@ def destinations_blank(*, consumer: Consumer, limit: int) -> int:
 
 
 def consumer_forget(*, consumer: Consumer) -> None:
-    """The end of its erasure, in the caller's transaction: the row goes, and what the audit trail says of it."""
+    """The end of its erasure, in the caller's transaction: the row goes, and what is said of it by its id."""
     gone = list(consumer.destinations.values_list("pk", flat=True))
     targets = [consumer.public_id, *(encode("dst", pk) for pk in gone)]
-    audit_blank(project_id=consumer.project_id, targets=targets, words={"key": consumer.key, "consumer": consumer.key})
+    audit_blank(project_id=consumer.project_id, targets=targets)
     admin_log_blank([consumer.pk, *gone])
     consumer.destinations.update(consumer=None)
     _audit(consumer, "consumer.erased", SYSTEM, {})

@@ -1,6 +1,7 @@
 """Erasure: nothing that was planted of a consumer is left in any table, nothing of anybody else is touched."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -26,6 +27,7 @@ from apps.destinations.models import Consumer, Destination, Secret
 from apps.destinations.selectors import consumer_named
 from apps.destinations.services import consumer_create, consumer_delete, destination_delete
 from apps.events.models import Event, IdempotencyKey
+from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, NotFound
 from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, caller
 from tests.integration.deliveries.erasing import KEY, WORD, attempt, dump, erase_all, places, planted
@@ -110,6 +112,28 @@ def test_the_trail_keeps_who_did_what_when(project: Project) -> None:
         ("consumer.erased", consumer.public_id),
         ("operation.completed", Operation.objects.get(kind=ERASURE).public_id),
     }
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 500])
+def test_of_a_long_trail_each_chunk_looks_at_a_few_entries(
+    project: Project, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its times are: some at the same moment, one written while it goes on."""
+    monkeypatch.setattr(erasure, "ENTRIES", size)
+    consumer = planted(project)
+    AuditEntry.objects.update(at=now() - timedelta(hours=1))
+    for number, key in enumerate([KEY, "other", f"{KEY} ", KEY, "other"]):
+        about = {"changes": {"consumer": key, "many": [1]}, "at": now() - timedelta(minutes=70 - 5 * number)}
+        AuditEntry.objects.create(project_id=project.pk, action="operation.created", **about)
+    AuditEntry.objects.create(project_id=project.pk, action="operation.created", changes={"consumer": KEY})
+    operation = consumer_erase(consumer=consumer, actor=ACTOR)
+    erase_all()
+    operation.refresh_from_db()
+    assert operation.state == "completed"
+    left = AuditEntry.objects.filter(changes__many=[1]).values_list("changes", flat=True)
+    assert sorted(one["consumer"] for one in left) == sorted([f"{KEY} ", "other", "other"])
+    AuditEntry.objects.filter(changes__many=[1]).delete()
+    assert places() == {}
 
 
 class Killed(BaseException):

@@ -79,7 +79,7 @@ def _names(changes: Mapping[str, Any], words: Mapping[str, str]) -> bool:
 def _after(project_id: UUID, pk: UUID | None) -> QuerySet[AuditEntry]:
     """Backwards along the index by project, at whose end MariaDB has the ids."""
     rows = AuditEntry.objects.filter(project_id=project_id).order_by("at", "-pk")
-    if at := AuditEntry.objects.filter(pk=pk).values_list("at", flat=True).first():
+    if pk and (at := AuditEntry.objects.filter(pk=pk).values_list("at", flat=True).first()):
         rows = rows.filter(Q(at__gt=at) | Q(pk__lt=pk), at__gte=at)
     return rows
 

@@ -14,8 +14,8 @@ from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.parcel import pack
 from apps.deliveries.models import Breaker, Delivery
-from apps.deliveries.operations.chunks import advance
-from apps.deliveries.operations.erasing import consumer_erase
+from apps.deliveries.operations.advancing import advance
+from apps.deliveries.operations.erasure_request import consumer_erase
 from apps.deliveries.policy.retry import Decision
 from apps.deliveries.services import delivery_retry, event_replay
 from apps.deliveries.states import Edge, State

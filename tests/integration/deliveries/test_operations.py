@@ -12,8 +12,8 @@ from apps.audit.models import AuditEntry
 from apps.deliveries import store
 from apps.deliveries.engine import pruner
 from apps.deliveries.models import Delivery, Operation, OperationState
-from apps.deliveries.operations import chunks, kinds, services
-from apps.deliveries.operations.chunks import Advance, advance, advance_next
+from apps.deliveries.operations import advancing, kinds, services
+from apps.deliveries.operations.advancing import Advance, advance, advance_next
 from apps.deliveries.operations.selectors import operations_running, progress
 from apps.deliveries.operations.services import (
     operation_cancel,
@@ -209,7 +209,7 @@ def test_one_that_dies_again_at_once_is_not_taken_again(
         Delivery.objects.filter(state=State.READY).update(state=State.DEAD, finished_at=now())
         return count
 
-    monkeypatch.setattr(chunks, "KINDS", recovering_by(die_again))
+    monkeypatch.setattr(advancing, "KINDS", recovering_by(die_again))
     operation = done(asked(destination.project), most=20)
     assert (operation.state, operation.changed) == ("completed", 10)
 

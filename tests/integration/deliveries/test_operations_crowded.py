@@ -6,9 +6,9 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Project
 from apps.deliveries.models import ERASURE, Operation, OperationState
-from apps.deliveries.operations import chunks, erasing
-from apps.deliveries.operations.chunks import advance_next
-from apps.deliveries.operations.erasing import consumer_erase
+from apps.deliveries.operations import advancing, erasure_request
+from apps.deliveries.operations.advancing import advance_next
+from apps.deliveries.operations.erasure_request import consumer_erase
 from apps.deliveries.operations.services import operation_cancel
 from apps.destinations.models import Consumer
 from apps.destinations.services import consumer_create
@@ -31,7 +31,7 @@ def steps() -> int:
     counted: list[int] = []
     connection.ensure_connection()
     connection.connection.set_progress_handler(lambda: counted.append(1), 100)
-    assert chunks._in_turn()
+    assert advancing._in_turn()
     connection.connection.set_progress_handler(None, 0)
     return len(counted)
 
@@ -54,7 +54,7 @@ def test_where_nothing_runs_it_is_one_query(project: Project) -> None:
 
 def test_a_project_has_so_many_erasures_under_way(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for again, one that is open is the same still; and neither another project nor its mark is in the way."""
-    monkeypatch.setattr(erasing, "MOST_ERASURES", 1)
+    monkeypatch.setattr(erasure_request, "MOST_ERASURES", 1)
     one, two = (consumer_create(project=project, key=key, actor=ACTOR) for key in ("acme", "globex"))
     first = consumer_erase(consumer=one, actor=ACTOR)
     with pytest.raises(Conflict, match="1 erasures under way") as refused:

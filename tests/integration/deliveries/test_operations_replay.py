@@ -13,7 +13,7 @@ from apps.deliveries.engine import operator
 from apps.deliveries.fan_out import expand_next
 from apps.deliveries.models import Delivery, FanOut
 from apps.deliveries.operations import kinds, replaying
-from apps.deliveries.operations.chunks import advance
+from apps.deliveries.operations.advancing import advance
 from apps.deliveries.states import Edge, State
 from apps.destinations.models import Destination
 from apps.destinations.routing.workers import workers

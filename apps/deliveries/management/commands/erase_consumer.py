@@ -9,7 +9,7 @@ from apps.accounts.models import Project
 from apps.accounts.selectors import project_by_name_or_id
 from apps.deliveries.management.console import actor_of, refuse_unfinished, watch
 from apps.deliveries.models import Operation, OperationState
-from apps.deliveries.operations.erasing import consumer_erase, consumer_to_erase
+from apps.deliveries.operations.erasure_request import consumer_erase, consumer_to_erase
 from apps.kernel.errors import Problem
 
 

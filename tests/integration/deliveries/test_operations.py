@@ -30,17 +30,7 @@ from tests.integration.deliveries.operating import ALL_TIME, asked, done, recove
 from tests.integration.threads import at_once
 from tests.receiver import Receiver
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "CHUNK", 4)
-
-
-@pytest.fixture
-def destination(project: Project) -> Destination:
-    return a_destination(project)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_chunks")]
 
 
 # What each kind does

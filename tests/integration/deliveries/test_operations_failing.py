@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from django.db import DataError, InterfaceError, OperationalError
 
-from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
 from apps.deliveries.models import Operation
-from apps.deliveries.operations import advancing, kinds
+from apps.deliveries.operations import advancing
 from apps.deliveries.operations.advancing import advance, advance_next
 from apps.deliveries.operations.services import (
     operation_pause,
@@ -17,21 +16,11 @@ from apps.deliveries.operations.services import (
 )
 from apps.destinations.models import Destination
 from apps.kernel.clock import now
-from tests.integration.cast import ACTOR, a_destination
+from tests.integration.cast import ACTOR
 from tests.integration.deliveries.engine_room import watched_lines
 from tests.integration.deliveries.operating import asked, done, recovering_by, some
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "CHUNK", 4)
-
-
-@pytest.fixture
-def destination(project: Project) -> Destination:
-    return a_destination(project)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_chunks")]
 
 
 def test_an_error_that_stays_ends_it(destination: Destination, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def execute(server: DatabaseServer, statement: str) -> list[Any]:
 
 def create_database(server: DatabaseServer, name: str) -> None:
     """A new, empty one that tells upper from lower case, as Trunkline asks of it."""
-    options = " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if isinstance(server, MariaDB) else ""
+    options = " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin" if isinstance(server, MariaDB) else ""
     execute(server, f"CREATE DATABASE {name}{options}")
 
 

@@ -12,7 +12,7 @@ from apps.audit.services import Actor
 from apps.deliveries.admin_colours import CIRCUIT_COLOURS, COLOURS
 from apps.deliveries.admin_operation_forms import TimeRangeForm, stated
 from apps.deliveries.breakers import breaker_of, breaker_reset
-from apps.deliveries.operations.erasing import SCOPES, consumer_erase
+from apps.deliveries.operations.erasure_request import SCOPES, consumer_erase
 from apps.deliveries.operations.services import operation_create
 from apps.deliveries.policy.breaker import Circuit
 from apps.deliveries.preview import preview as previewed

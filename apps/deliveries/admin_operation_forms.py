@@ -8,7 +8,7 @@ from django import forms
 
 from apps.deliveries.admin_filters import ERRORS
 from apps.deliveries.models import Operation
-from apps.deliveries.operations.kinds import ALONG, KINDS
+from apps.deliveries.operations.kinds import KINDS, ON_REQUEST
 from apps.kernel.admin import DialogForm
 from apps.kernel.admin.unfold import Select, TextInput
 from apps.kernel.clock import isoformat
@@ -46,7 +46,7 @@ class OperationForm(forms.ModelForm[Operation]):
     """All that any kind can be asked; what does not belong to the chosen one is refused by the service."""
 
     kind = forms.ChoiceField(
-        choices=[(kind, f"{kind}: {KINDS[kind].does}") for kind in ALONG], widget=Select, label="What"
+        choices=[(kind, f"{kind}: {KINDS[kind].does}") for kind in ON_REQUEST], widget=Select, label="What"
     )
     since = _moment("Since")
     until = _moment("Until")

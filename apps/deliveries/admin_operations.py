@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from apps.audit.services import Actor
 from apps.deliveries.admin_operation_forms import FIELDS, OperationForm
 from apps.deliveries.models import ERASURE, Operation, OperationState
-from apps.deliveries.operations.erasing import MOVE_SCOPE
+from apps.deliveries.operations.erasure_request import MOVE_SCOPE
 from apps.deliveries.operations.kinds import KINDS
 from apps.deliveries.operations.selectors import progress
 from apps.deliveries.operations.services import operation_cancel, operation_create, operation_pause, operation_resume

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from apps.accounts.api_auth import principal_of
 from apps.accounts.bearer import require
 from apps.deliveries.export import export_lines
-from apps.deliveries.operations.erasing import SCOPES, consumer_erase
+from apps.deliveries.operations.erasure_request import SCOPES, consumer_erase
 from apps.destinations.models import Consumer
 from apps.destinations.selectors import consumers
 from apps.kernel.serializers import PublicIdField

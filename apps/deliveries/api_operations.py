@@ -12,7 +12,7 @@ from apps.accounts.bearer import require
 from apps.deliveries.filters import OperationFilter
 from apps.deliveries.models import ERASURE, Operation, OperationState
 from apps.deliveries.operations import selectors, services
-from apps.deliveries.operations.erasing import MOVE_SCOPE
+from apps.deliveries.operations.erasure_request import MOVE_SCOPE
 from apps.deliveries.operations.parameters import parameters_schema
 from apps.kernel.serializers import PublicIdField
 from apps.kernel.views import ProjectViewSet

@@ -16,13 +16,11 @@ from apps.deliveries.store import breakers
 from apps.deliveries.store.breakers import Trouble
 from apps.deliveries.wakeups import announce
 from apps.destinations.models import Destination, Status
+from apps.destinations.policy import SOONEST_DISABLED, Policy, stored_policy
 from apps.destinations.policy import Breaker as Rule
-from apps.destinations.policy import Policy, stored_policy
 from apps.destinations.services import destination_disable
 from apps.kernel.clock import isoformat
 from apps.kernel.contention import in_transaction
-
-LEAST = timedelta(seconds=60)  # that any destination may fail before it is disabled: the policy's own bound
 
 
 class Judgement(NamedTuple):
@@ -34,7 +32,7 @@ class Judgement(NamedTuple):
 
 def doomed(failed: Collection[UUID], *, now: datetime) -> set[UUID]:
     """Those of them that one more failure may disable."""
-    found = breakers.failing_since(failed, before=now - LEAST)
+    found = breakers.failing_since(failed, before=now - timedelta(seconds=SOONEST_DISABLED))
     return {pk for pk, (standing, policy) in found.items() if disables(standing, now, policy.disable_after)}
 
 

@@ -17,6 +17,7 @@ from django.db.models import Model, QuerySet
 from apps.deliveries.models import BEGINNING, Attempt, Delivery
 from apps.destinations.models import Consumer, Destination
 from apps.events.models import Event
+from apps.events.selectors import only_for
 from apps.kernel.clock import isoformat
 from apps.kernel.ids import encode
 
@@ -54,7 +55,7 @@ def _pages[M: Model](rows: QuerySet[M], column: str = "pk", size: int = PAGE) ->
 def _events(consumer: Consumer) -> Iterator[list[Event]]:
     """With the condition of the index by consumer, which SQLite else passes by."""
     theirs = Event.objects.filter(project=consumer.project_id, consumer=consumer.key).exclude(consumer="")
-    return _pages(theirs, size=EVENT_PAGE)
+    return _pages(only_for(theirs, consumer.key), size=EVENT_PAGE)
 
 
 def _with_deliveries(events: list[Event]) -> Iterator[Line]:
@@ -86,7 +87,7 @@ def _of_destination(destination: Destination) -> Iterator[list[Delivery]]:
 def _of_others(page: list[Delivery], consumer: Consumer) -> list[Delivery]:
     """Those of events for everybody: its own events have been told with theirs."""
     events = Event.objects.filter(pk__in={one.event_id for one in page}, consumer=consumer.key)
-    own = set(events.values_list("pk", flat=True))
+    own = set(only_for(events, consumer.key).values_list("pk", flat=True))
     return [one for one in page if one.event_id not in own]
 
 

@@ -29,16 +29,22 @@ def consumers(project: Project) -> QuerySet[Consumer]:
 
 
 def consumer_named(project: Project, key_or_id: str) -> Consumer | None:
-    """By public id, or else by the producer's key."""
+    """By public id, or else by the producer's key: by just this one, also where the database finds others equal."""
     try:
         return Consumer.objects.filter(project=project, pk=decode("con", key_or_id)).first()
     except InvalidId:
-        return Consumer.objects.filter(project=project, key=key_or_id).first()
+        found = Consumer.objects.filter(project=project, key=key_or_id).first()
+        return found if found and found.key == key_or_id else None
 
 
 def destinations(project: Project) -> QuerySet[Destination]:
     """All but the deleted ones."""
     return Destination.objects.filter(project=project, deleted_at=None).select_related("consumer")
+
+
+def destinations_to_blank(consumer: Consumer) -> QuerySet[Destination]:
+    """Its destinations that an erasure has yet to blank: those that live, and deleted ones that still say something."""
+    return consumer.destinations.filter(Q(deleted_at=None) | ~Q(name="") | ~Q(summary=""))
 
 
 def subscriptions(project_id: UUID, *, operational: bool = False) -> QuerySet[Destination]:

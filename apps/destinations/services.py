@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 
 from apps.accounts.egress import EgressRules, parse_rules
 from apps.accounts.models import Project
@@ -21,7 +20,7 @@ from apps.destinations.routing.filters import check_filter
 from apps.destinations.routing.transforms import check_transform
 from apps.destinations.sealing import seal
 from apps.destinations.secrets import keys_complete
-from apps.destinations.selectors import config_of, consumer_named, destinations
+from apps.destinations.selectors import config_of, consumer_named, destinations, destinations_to_blank
 from apps.kernel.clock import now
 from apps.kernel.contention import in_transaction
 from apps.kernel.errors import Conflict, Fault, Invalid, NotFound
@@ -311,8 +310,7 @@ def destinations_blank(*, consumer: Consumer, limit: int) -> int:
 
     In the caller's transaction. The rows stay without a word in them, for what names their ids.
     """
-    told = Q(deleted_at=None) | ~Q(name="") | ~Q(summary="")
-    rows = list(consumer.destinations.filter(told).order_by("pk")[:limit])
+    rows = list(destinations_to_blank(consumer).order_by("pk")[:limit])
     if rows:
         project_touch(consumer.project)
         Secret.objects.filter(destination__in=rows).delete()
@@ -325,10 +323,10 @@ def destinations_blank(*, consumer: Consumer, limit: int) -> int:
 
 
 def consumer_forget(*, consumer: Consumer) -> None:
-    """The end of its erasure, in the caller's transaction: the row goes, and what the audit trail says of it."""
+    """The end of its erasure, in the caller's transaction: the row goes, and what is said of it by its id."""
     gone = list(consumer.destinations.values_list("pk", flat=True))
     targets = [consumer.public_id, *(encode("dst", pk) for pk in gone)]
-    audit_blank(project_id=consumer.project_id, targets=targets, words={"key": consumer.key, "consumer": consumer.key})
+    audit_blank(project_id=consumer.project_id, targets=targets)
     admin_log_blank([consumer.pk, *gone])
     consumer.destinations.update(consumer=None)
     _audit(consumer, "consumer.erased", SYSTEM, {})

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Func, IntegerField, Max, OuterRef, Prefetch, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Length
 
 from apps.accounts.models import Project
 from apps.events.models import Event, EventType, IdempotencyKey, SchemaVersion
@@ -99,3 +99,8 @@ def with_newest_version(types: QuerySet[EventType]) -> QuerySet[EventType]:
     """For lists: each type with `newest`, without reading any schema."""
     newest = SchemaVersion.objects.filter(event_type=OuterRef("pk")).order_by("-version")
     return types.annotate(newest=Subquery(newest.values("version")[:1]))
+
+
+def only_for(rows: QuerySet[Event], consumer: str) -> QuerySet[Event]:
+    """Of those that the database finds equal, the ones that are: to MariaDB's `utf8mb4_bin` `acme ` is `acme`."""
+    return rows.alias(length=Length("consumer")).filter(length=len(consumer))

@@ -25,6 +25,6 @@ def collation_tells_case(*, databases: Sequence[str] | None = None, **_: Any) ->
 def _unfit(name: str, collation: str) -> Error:
     return Error(
         f"the database {name} compares text without regard to case ({collation})",
-        hint=f"ALTER DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; before the first migrate",
+        hint=f"ALTER DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin; before the first migrate",
         id="trunkline.E001",
     )

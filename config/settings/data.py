@@ -52,6 +52,7 @@ def databases(environment: Environment, directory: Path) -> dict[str, Any]:
         options.update(MARIADB_OPTIONS | options)
         found["CONN_MAX_AGE"] = 600
         found["CONN_HEALTH_CHECKS"] = True
+        # As older installations have it: to this one, `acme ` is `acme`.
         found["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"}
     return found
 

@@ -3,7 +3,7 @@
 import time
 
 from apps.deliveries.engine import telemetry
-from apps.deliveries.operations.chunks import Advance, advance_next, tell
+from apps.deliveries.operations.advancing import Advance, advance_next, tell
 
 
 def run_once() -> Advance | None:

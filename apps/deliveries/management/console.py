@@ -16,7 +16,7 @@ from apps.audit.services import Actor
 from apps.deliveries.api_operations import OperationSerializer
 from apps.deliveries.fan_out import expand_next
 from apps.deliveries.models import Operation, OperationState
-from apps.deliveries.operations.chunks import advance
+from apps.deliveries.operations.advancing import advance
 from apps.deliveries.operations.selectors import progress
 from apps.deliveries.operations.services import OPEN, operation_create
 from apps.deliveries.selectors import engines_alive

@@ -12,9 +12,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.accounts.services import project_touch
-from apps.audit.services import SYSTEM, audit_record
+from apps.audit.services import SYSTEM, audit_blank_words, audit_record
 from apps.deliveries.models import (
-    BEGINNING,
     Attempt,
     Breaker,
     Delivery,
@@ -27,14 +26,17 @@ from apps.deliveries.models import (
 from apps.deliveries.operations.chunk import Chunk
 from apps.deliveries.operations.parameters import EraseConsumer
 from apps.destinations.models import Consumer
+from apps.destinations.selectors import destinations_to_blank
 from apps.destinations.services import consumer_forget, consumer_mark, destinations_blank
 from apps.events.models import Event
+from apps.events.selectors import only_for
 from apps.events.store import keys_forget
 from apps.kernel.clock import now
 
 EVENTS = 500  # looked at in one transaction
 DELIVERIES = 1_000  # deleted in one
 DESTINATIONS = 100  # blanked in one
+ENTRIES = 2_000  # of the audit trail looked at in one
 
 
 def erase(operation: Operation, asked: EraseConsumer) -> Chunk:
@@ -42,10 +44,10 @@ def erase(operation: Operation, asked: EraseConsumer) -> Chunk:
     consumer = Consumer.objects.filter(pk=asked.consumer_pk, project=operation.project_id).first()
     if consumer is None:
         return Chunk(0, 0, operation.cursor, ended=True)
-    start = operation.cursor or BEGINNING
+    cursor = operation.cursor  # the last entry of the audit trail that was looked at; all else needs none
     if done := destinations_blank(consumer=consumer, limit=DESTINATIONS):
-        return Chunk(done, done, start)
-    return _erase_events(consumer, start) or _erase_deliveries(consumer, start) or _finish(consumer, start)
+        return Chunk(done, done, cursor)
+    return _erase_events(consumer, cursor) or _erase_deliveries(consumer, cursor) or _finish(consumer, cursor)
 
 
 def call_off(operation: Operation, asked: EraseConsumer) -> None:
@@ -64,10 +66,10 @@ def events_of(consumer: Consumer) -> QuerySet[Event]:
     As a range, or PostgreSQL may prefer the primary key to it; and with the index's own condition, for SQLite.
     """
     theirs = Event.objects.filter(project=consumer.project_id, consumer__gte=consumer.key, consumer__lte=consumer.key)
-    return theirs.exclude(consumer="").order_by("consumer", "pk")
+    return only_for(theirs.exclude(consumer="").order_by("consumer", "pk"), consumer.key)
 
 
-def _erase_events(consumer: Consumer, start: UUID) -> Chunk | None:
+def _erase_events(consumer: Consumer, cursor: UUID | None) -> Chunk | None:
     """The first events there are: late ones may have ids of before. None: there are none."""
     events = list(events_of(consumer).only("pk", "project_id", "source", "idempotency_key")[:EVENTS])
     if not events:
@@ -76,10 +78,10 @@ def _erase_events(consumer: Consumer, start: UUID) -> Chunk | None:
     FanOut.objects.filter(pk__in=ids).delete()
     deliveries = _delete(Delivery.objects.filter(event__in=ids))
     if deliveries == DELIVERIES:  # there may be more: the events stay until all of them are gone
-        return Chunk(0, deliveries, start)
+        return Chunk(0, deliveries, cursor)
     keys_forget(events)
     Event.objects.filter(pk__in=ids).delete()
-    return Chunk(len(events), len(events) + deliveries, events[-1].pk)
+    return Chunk(len(events), len(events) + deliveries, cursor)
 
 
 def _locked(ids: Sequence[UUID]) -> list[UUID]:
@@ -101,32 +103,40 @@ def _delete(rows: QuerySet[Delivery]) -> int:
     return len(ids)
 
 
-def _erase_deliveries(consumer: Consumer, start: UUID) -> Chunk | None:
+def _erase_deliveries(consumer: Consumer, cursor: UUID | None) -> Chunk | None:
     """Those of events for everybody that went to its destinations: attempts hold what these answered."""
     deliveries = _delete(Delivery.objects.filter(destination__in=consumer.destinations.values("pk")))
-    return Chunk(0, deliveries, start) if deliveries else None
+    return Chunk(0, deliveries, cursor) if deliveries else None
 
 
-def _finish(consumer: Consumer, start: UUID) -> Chunk:
-    """Under the project's lock no destination is made for it; what came until then is the next chunk's."""
+def _finish(consumer: Consumer, cursor: UUID | None) -> Chunk:
+    """Under the project's lock no destination is made for it; what came until then is the next chunk's.
+
+    The lock is the whole project's: of its audit trail, too, one chunk looks at so many entries only.
+    """
     project_touch(consumer.project)
-    if consumer.destinations.filter(deleted_at=None).exists() or events_of(consumer).exists():
-        return Chunk(1, 0, start)  # it looked whether there is more
+    if destinations_to_blank(consumer).exists() or events_of(consumer).exists():
+        return Chunk(1, 0, cursor)  # it looked whether there is more
+    words = {"key": consumer.key, "consumer": consumer.key}
+    if last := audit_blank_words(project_id=consumer.project_id, words=words, after=cursor, limit=ENTRIES):
+        return Chunk(1, 0, last)
     theirs = list(consumer.destinations.values_list("pk", flat=True))
     Breaker.objects.filter(pk__in=theirs).delete()
     TokenBucket.objects.filter(pk__in=theirs).delete()
     _blank_operations(consumer)
     consumer_forget(consumer=consumer)
-    return Chunk(1, 1, start, ended=True)
+    return Chunk(1, 1, cursor, ended=True)
 
 
 def _blank_operations(consumer: Consumer) -> None:
     """Those that name its key have nothing more to do, and their parameters go."""
     naming = Operation.objects.filter(project=consumer.project_id, parameters__consumer=consumer.key)
+    found = [row for row in naming.order_by("pk").select_for_update() if row.parameters["consumer"] == consumer.key]
     moment, why = now(), "its consumer was erased"
-    for row in naming.filter(finished_at=None).select_for_update().order_by("pk"):
-        row.state, row.error, row.finished_at, row.updated_at = OperationState.CANCELLED, why, moment, moment
-        row.save(update_fields=["state", "error", "finished_at", "updated_at"])
-        about: dict[str, Any] = {"target": row.public_id, "project_id": row.project_id}
-        audit_record(actor=SYSTEM, action="operation.cancelled", changes={"error": why}, **about)
-    naming.update(parameters={})
+    for row in found:
+        if row.finished_at is None:
+            row.state, row.error, row.finished_at, row.updated_at = OperationState.CANCELLED, why, moment, moment
+            about: dict[str, Any] = {"target": row.public_id, "project_id": row.project_id}
+            audit_record(actor=SYSTEM, action="operation.cancelled", changes={"error": why}, **about)
+        row.parameters = {}
+        row.save(update_fields=["parameters", "state", "error", "finished_at", "updated_at"])

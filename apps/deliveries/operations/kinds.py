@@ -29,24 +29,30 @@ RARE = 10  # that is looked into where not even one in so many waits
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`advance`: one chunk, in the caller's transaction. `called_off`: what follows where it ends before it is done."""
+    """`advance`: one chunk, in the caller's transaction. `called_off`: what follows where it ends before it is done.
+
+    `rows`: what it looks at, in order of id, where whoever may write deliveries may ask for it; None of one that has a
+    service of its own.
+    """
 
     does: str  # for people
     advance: Callable[[Operation, Any], Chunk]
+    rows: Callable[[Operation, Any], QuerySet[Any]] | None = None
     called_off: Callable[[Operation, Any], None] = lambda operation, asked: None
 
 
 def _of_deliveries(
-    along: Callable[[Operation, Any], QuerySet[Delivery]],
+    does: str,
+    rows: Callable[[Operation, Any], QuerySet[Delivery]],
     state: State,
     act: Callable[[QuerySet[Delivery], datetime], int],
     *,
     wakes: bool,
-) -> Callable[[Operation, Any], Chunk]:
-    """A chunk of deliveries in a state, by an edge of the store; `wakes`: they are due then."""
+) -> Kind:
+    """Chunks of deliveries in a state, by an edge of the store; `wakes`: they are due then."""
 
     def advance(operation: Operation, asked: Any) -> Chunk:
-        seen = reading.deliveries_after(along(operation, asked), operation.cursor, CHUNK)
+        seen = reading.deliveries_after(rows(operation, asked), operation.cursor, CHUNK)
         if state is State.READY and _is_history(seen):
             few = reading.few_waiting(operation, asked, FEW)
             seen = seen if few is None else few[:CHUNK]
@@ -58,7 +64,7 @@ def _of_deliveries(
             announce({row.destination_id for row in meant})
         return Chunk(len(seen), changed, _last(seen, operation), len(seen) < CHUNK)
 
-    return advance
+    return Kind(does, advance, rows)
 
 
 def _is_history(seen: list[DeliverySeen]) -> bool:
@@ -91,29 +97,20 @@ def _edge(edge: Callable[..., int]) -> Callable[[QuerySet[Delivery], datetime], 
     return lambda rows, moment: edge(rows, now=moment)
 
 
-_recover = _of_deliveries(_dead, State.DEAD, _edge(store.replay), wakes=True)
-_discard = _of_deliveries(_dead, State.DEAD, _edge(store.discard), wakes=False)
-_retry = _of_deliveries(reading.made, State.READY, _edge(store.hasten), wakes=True)
-_cancel = _of_deliveries(reading.made, State.READY, _edge(store.cancel), wakes=False)
-
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "recover": Kind("sends dead deliveries again", _recover),
-        "replay": Kind("delivers events of a time again", _replay),
-        "retry": Kind("makes waiting deliveries due now", _retry),
-        "cancel": Kind("calls waiting deliveries off", _cancel),
-        "discard": Kind("takes dead deliveries out of the queue", _discard),
+        "recover": _of_deliveries("sends dead deliveries again", _dead, State.DEAD, _edge(store.replay), wakes=True),
+        "replay": Kind("delivers events of a time again", _replay, reading.events),
+        "retry": _of_deliveries(
+            "makes waiting deliveries due now", reading.made, State.READY, _edge(store.hasten), wakes=True
+        ),
+        "cancel": _of_deliveries(
+            "calls waiting deliveries off", reading.made, State.READY, _edge(store.cancel), wakes=False
+        ),
+        "discard": _of_deliveries(
+            "takes dead deliveries out of the queue", _dead, State.DEAD, _edge(store.discard), wakes=False
+        ),
         ERASURE: Kind("erases all that is kept of a consumer", erasure.erase, called_off=erasure.call_off),
     }
 )
-# The kinds that whoever may write deliveries may ask for, and the rows each looks at, in order of id. The others have
-# services of their own.
-ALONG: Mapping[str, Callable[[Operation, Any], QuerySet[Any]]] = MappingProxyType(
-    {
-        "recover": _dead,
-        "replay": reading.events,
-        "retry": reading.made,
-        "cancel": reading.made,
-        "discard": _dead,
-    }
-)
+ON_REQUEST = tuple(name for name, kind in KINDS.items() if kind.rows)

@@ -1,14 +1,14 @@
 """What people do with operations: make one, hold it, let it go on, call it off. And what is long over goes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from apps.accounts.models import Project
 from apps.audit.services import Actor, audit_record
 from apps.deliveries.models import Operation, OperationState
-from apps.deliveries.operations.chunks import advance_locked, call_off
-from apps.deliveries.operations.kinds import ALONG
+from apps.deliveries.operations.advancing import advance_locked, call_off
+from apps.deliveries.operations.kinds import KINDS, ON_REQUEST
 from apps.deliveries.operations.parameters import Parameters, as_stored, parse_parameters
 from apps.deliveries.wakeups import announce_any
 from apps.destinations.letters import written_to
@@ -46,12 +46,10 @@ def operation_create(
 
 @in_transaction
 def _create(project: Project, asked: Parameters, actor: Actor, begin: bool) -> Operation:
-    if Operation.objects.filter(project=project, kind__in=ALONG, state__in=OPEN).count() >= MOST_OPEN:
-        raise Conflict(f"the project has {MOST_OPEN} operations under way", code="too_many_operations")
+    refuse_too_many(project, ON_REQUEST, MOST_OPEN, "operations")
     kind, stored = str(asked.__struct_config__.tag), as_stored(asked)
     operation = Operation(project=project, kind=kind, parameters=stored, actor_label=actor.label[:255])
-    found = ALONG[kind](operation, asked)[: MOST_COUNTED + 1].count()
-    operation.total = found if found <= MOST_COUNTED else None
+    operation.total = _counted(operation, asked)
     operation.save(force_insert=True)
     _audit(operation, "operation.created", actor, {"kind": kind, **stored})
     if begin:
@@ -59,6 +57,18 @@ def _create(project: Project, asked: Parameters, actor: Actor, begin: bool) -> O
     if operation.state == OperationState.RUNNING:
         announce_any()
     return operation
+
+
+def _counted(operation: Operation, asked: Parameters) -> int | None:
+    rows = KINDS[operation.kind].rows
+    found = rows(operation, asked)[: MOST_COUNTED + 1].count() if rows else 0
+    return found if found <= MOST_COUNTED else None
+
+
+def refuse_too_many(project: Project, kinds: Iterable[str], most: int, named: str) -> None:
+    """Raises Conflict where so many of these kinds are open."""
+    if Operation.objects.filter(project=project, kind__in=kinds, state__in=OPEN).count() >= most:
+        raise Conflict(f"the project has {most:,} {named} under way", code="too_many_operations")
 
 
 def _begin(operation: Operation) -> None:

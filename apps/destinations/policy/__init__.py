@@ -1,6 +1,7 @@
 """How a destination wants its deliveries: the shape of what users write, checked when it is saved. Pure."""
 
 from apps.destinations.policy.shape import (
+    SOONEST_DISABLED,
     Breaker,
     Exponential,
     OnPoison,
@@ -21,6 +22,7 @@ from apps.destinations.policy.shape import (
 )
 
 __all__ = [
+    "SOONEST_DISABLED",
     "Breaker",
     "Exponential",
     "OnPoison",

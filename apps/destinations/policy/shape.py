@@ -14,6 +14,7 @@ from msgspec import Meta
 from apps.kernel.errors import Fault, Invalid
 
 DAY = 86_400
+SOONEST_DISABLED = 60  # of failing without a success
 Seconds = Annotated[float, Meta(ge=0, le=30 * DAY)]
 Positive = Annotated[int, Meta(ge=1, le=1_000_000)]
 WHERE = compile(r" - at `\$(.*)`$")  # how msgspec ends what it says
@@ -106,7 +107,9 @@ class Policy(_Shape, frozen=True):
     max_in_flight: Positive | None = None  # of all engines together
     adaptive: bool | None = None  # fewer at once where the receiver slows; on unless said
     breaker: Breaker | None = None
-    disable_after: Annotated[int, Meta(ge=60, le=90 * DAY)] | None = None  # of failing without a success; 5 days
+    disable_after: Annotated[int, Meta(ge=SOONEST_DISABLED, le=90 * DAY)] | None = (
+        None  # of failing without a success; 5 days
+    )
     poison: Poison | None = None
     payload_format: PayloadFormat | None = None
     signing: Signing | None = None

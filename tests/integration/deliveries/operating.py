@@ -7,7 +7,7 @@ from typing import Any
 from apps.accounts.models import Project
 from apps.deliveries.models import Delivery, Operation
 from apps.deliveries.operations import kinds
-from apps.deliveries.operations.chunks import advance
+from apps.deliveries.operations.advancing import advance
 from apps.deliveries.operations.services import operation_create
 from apps.deliveries.states import State
 from apps.destinations.models import Destination
@@ -40,5 +40,5 @@ def states(rows: list[Delivery]) -> Counter[str]:
 
 def recovering_by(edge: Callable[..., int]) -> dict[str, kinds.Kind]:
     """The table with another way to recover."""
-    advanced = kinds._of_deliveries(kinds._dead, State.DEAD, kinds._edge(edge), wakes=True)
-    return {**kinds.KINDS, "recover": kinds.Kind("another way", advanced)}
+    another = kinds._of_deliveries("another way", kinds._dead, State.DEAD, kinds._edge(edge), wakes=True)
+    return {**kinds.KINDS, "recover": another}

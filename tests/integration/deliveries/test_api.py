@@ -9,7 +9,7 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.deliveries.models import Attempt, Delivery
 from apps.deliveries.operations import kinds, services
-from apps.deliveries.operations.chunks import advance_next
+from apps.deliveries.operations.advancing import advance_next
 from apps.deliveries.states import FINAL, Edge, State
 from apps.destinations.models import Destination, Status
 from apps.destinations.services import destination_disable

@@ -37,11 +37,6 @@ SHORT = {"breaker": {"failures": 3, "open_for": 0.2, "ramp": 0.1}, "retry": {"sc
 
 
 @pytest.fixture
-def project() -> Project:
-    return a_project()
-
-
-@pytest.fixture
 def owner(project: Project) -> Caller:
     return caller(project)
 

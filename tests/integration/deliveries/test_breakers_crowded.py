@@ -14,7 +14,7 @@ from apps.deliveries.store import breakers
 from apps.destinations.models import Destination
 from apps.destinations.services import destination_change
 from apps.kernel.clock import now
-from tests.integration.cast import ACTOR, a_destination, a_project
+from tests.integration.cast import ACTOR, a_destination
 from tests.integration.deliveries.engine_room import Running, watched_lines
 from tests.integration.deliveries.test_breakers import (
     LONG,
@@ -33,11 +33,6 @@ from tests.integration.deliveries.test_breakers import (
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def project() -> Project:
-    return a_project()
 
 
 @pytest.fixture

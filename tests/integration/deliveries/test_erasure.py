@@ -1,6 +1,7 @@
 """Erasure: nothing that was planted of a consumer is left in any table, nothing of anybody else is touched."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -14,16 +15,19 @@ from apps.audit.models import AuditEntry
 from apps.deliveries.engine import operator
 from apps.deliveries.models import ERASURE, Attempt, Delivery, FanOut, Operation, OperationState, Turn
 from apps.deliveries.operations import erasure
-from apps.deliveries.operations.erasing import consumer_erase
+from apps.deliveries.operations.erasure_request import consumer_erase
 from apps.deliveries.operations.selectors import progress
 from apps.deliveries.operations.services import (
     operation_cancel,
+    operation_create,
     operation_pause,
 )
 from apps.deliveries.states import State
 from apps.destinations.models import Consumer, Destination, Secret
-from apps.destinations.services import consumer_create, consumer_delete
+from apps.destinations.selectors import consumer_named
+from apps.destinations.services import consumer_create, consumer_delete, destination_delete
 from apps.events.models import Event, IdempotencyKey
+from apps.kernel.clock import now
 from apps.kernel.errors import Conflict, NotFound
 from tests.integration.cast import ACTOR, Caller, a_delivery, a_destination, a_project, an_event, caller
 from tests.integration.deliveries.erasing import KEY, WORD, attempt, dump, erase_all, places, planted
@@ -42,7 +46,7 @@ def bystanders(project: Project) -> dict[str, Any]:
     """Another consumer of the project, and one of the same key in another project."""
     for one, key in ((project, "other"), (a_project(), KEY)):
         attempt(a_delivery(an_event(one, consumer=key), a_destination(one, consumer=key), State.DELIVERED))
-    an_event(project, consumer=f"{KEY}2")
+    an_event(project, consumer=f"{KEY}2"), an_event(project, consumer=f"{KEY} ")
     return others()
 
 
@@ -54,7 +58,7 @@ def test_nothing_of_it_is_left_in_any_table(
         monkeypatch.setattr(erasure, name, size)
     Event.objects.exclude(project=project).update(consumer="elsewhere")  # the word itself must not be there
     Consumer.objects.exclude(project=project).update(key="elsewhere")
-    Event.objects.filter(consumer=f"{KEY}2").update(consumer="elsewhere")
+    Event.objects.filter(consumer__in=[f"{KEY}2", f"{KEY} "]).update(consumer="elsewhere")
     Attempt.objects.update(detail="", response_body=b"")
     AuditEntry.objects.all().delete()
     before = others()
@@ -83,6 +87,19 @@ def test_the_same_key_elsewhere_and_keys_that_begin_alike_are_not_it(
     assert others() == bystanders
 
 
+def test_a_key_with_a_space_behind_it_is_another(project: Project) -> None:
+    """MariaDB finds the two equal where its collation pads."""
+    consumer = consumer_create(project=project, key=KEY, actor=ACTOR)
+    asked = {"consumer": f"{KEY} ", "since": "2000-01-01T00:00:00Z"}
+    operation = operation_create(project=project, kind="recover", parameters=asked, actor=ACTOR)
+    operation_pause(operation=operation, actor=ACTOR)
+    assert consumer_named(project, f"{KEY} ") is None
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    erase_all()
+    operation.refresh_from_db()
+    assert (operation.state, operation.parameters) == ("paused", asked)
+
+
 def test_the_trail_keeps_who_did_what_when(project: Project) -> None:
     consumer = planted(project)
     before = list(AuditEntry.objects.values_list("pk", "action", "target", "actor_label", "at"))
@@ -95,6 +112,28 @@ def test_the_trail_keeps_who_did_what_when(project: Project) -> None:
         ("consumer.erased", consumer.public_id),
         ("operation.completed", Operation.objects.get(kind=ERASURE).public_id),
     }
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 500])
+def test_of_a_long_trail_each_chunk_looks_at_a_few_entries(
+    project: Project, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its times are: some at the same moment, one written while it goes on."""
+    monkeypatch.setattr(erasure, "ENTRIES", size)
+    consumer = planted(project)
+    AuditEntry.objects.update(at=now() - timedelta(hours=1))
+    for number, key in enumerate([KEY, "other", f"{KEY} ", KEY, "other"]):
+        about = {"changes": {"consumer": key, "many": [1]}, "at": now() - timedelta(minutes=70 - 5 * number)}
+        AuditEntry.objects.create(project_id=project.pk, action="operation.created", **about)
+    AuditEntry.objects.create(project_id=project.pk, action="operation.created", changes={"consumer": KEY})
+    operation = consumer_erase(consumer=consumer, actor=ACTOR)
+    erase_all()
+    operation.refresh_from_db()
+    assert operation.state == "completed"
+    left = AuditEntry.objects.filter(changes__many=[1]).values_list("changes", flat=True)
+    assert sorted(one["consumer"] for one in left) == sorted([f"{KEY} ", "other", "other"])
+    AuditEntry.objects.filter(changes__many=[1]).delete()
+    assert places() == {}
 
 
 class Killed(BaseException):
@@ -136,6 +175,26 @@ def test_what_comes_while_it_runs_goes_as_well(project: Project, monkeypatch: py
         return done
 
     monkeypatch.setattr(erasure, "_erase_deliveries", once_late)
+    erase_all()
+    assert not late
+    assert places() == {}
+
+
+def test_a_destination_made_and_deleted_during_the_last_chunk_goes_as_well(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = planted(project)
+    consumer_erase(consumer=consumer, actor=ACTOR)
+    finish, late = erasure._finish, [True]
+
+    def once_late(*arguments: Any) -> Any:
+        if late:
+            late.clear()
+            made = a_destination(project, f"http://127.0.0.1:9/{WORD}", consumer=KEY, name=f"{WORD} late")
+            destination_delete(destination=made, actor=ACTOR)
+        return finish(*arguments)
+
+    monkeypatch.setattr(erasure, "_finish", once_late)
     erase_all()
     assert not late
     assert places() == {}
@@ -200,6 +259,18 @@ def test_the_command_for_a_key_that_only_events_name(project: Project) -> None:
     erase_command(KEY, "--project", project.public_id)
     assert places() == {}
     assert Event.objects.count() == 1
+
+
+def test_the_command_takes_no_id_that_is_not_there_for_a_key(project: Project) -> None:
+    """Another project's, one of nobody, and one with a letter too few."""
+    elsewhere = consumer_create(project=a_project("other"), key=KEY, actor=ACTOR).public_id
+    for key in (elsewhere, Consumer(project=project).public_id, elsewhere[:-1]):
+        with pytest.raises(CommandError, match=f"has no consumer {key}"):
+            erase_command(key, "--project", project.name)
+    assert (Consumer.objects.count(), Operation.objects.count()) == (1, 0)
+    an_event(project, consumer="con_tinental")
+    erase_command("con_tinental", "--project", project.name)
+    assert not Event.objects.exists()
 
 
 def test_the_command_does_not_wait_for_one_that_is_paused(project: Project) -> None:

@@ -13,7 +13,7 @@ from apps.audit.models import AuditEntry
 from apps.deliveries.engine import operator
 from apps.deliveries.models import ERASURE, Operation
 from apps.deliveries.operations import erasure
-from apps.deliveries.operations.erasing import consumer_erase
+from apps.deliveries.operations.erasure_request import consumer_erase
 from apps.deliveries.operations.services import (
     operation_create,
     operation_pause,

@@ -14,12 +14,15 @@ from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.parcel import pack
 from apps.deliveries.models import Breaker, Delivery
+from apps.deliveries.operations.advancing import advance
+from apps.deliveries.operations.erasure_request import consumer_erase
 from apps.deliveries.policy.retry import Decision
 from apps.deliveries.services import delivery_retry, event_replay
 from apps.deliveries.states import Edge, State
 from apps.deliveries.store import Claimed, edges
 from apps.destinations.kinds import Outcome
-from apps.destinations.models import Destination, Status
+from apps.destinations.models import Consumer, Destination, Status
+from apps.events.models import Event as StoredEvent
 from apps.kernel import contention
 from apps.kernel.clock import now
 from tests.integration.cast import ACTOR, a_delivery, a_destination, an_event
@@ -136,3 +139,32 @@ def test_a_person_who_lost_to_another_is_served_all_the_same(
     assert lost != []
     row.refresh_from_db()
     assert (row.state, row.reason) == (State.READY, Edge.REPLAYED)
+
+
+def test_an_erasure_waits_for_the_notice_that_names_its_consumer(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who tells of a destination has read it before it was blanked, and holds the delivery until that is written."""
+    own = a_destination(project, consumer="acme")
+    a_destination(project, operational=True, event_types=["delivery.dead"])
+    row = a_delivery(an_event(project), own, State.SENDING)
+    told, notify = Event(), settler.notify
+
+    def notify_and_wait(notices: Any) -> None:
+        notify(notices)
+        assert StoredEvent.objects.filter(consumer="acme").exists()
+        told.set()
+        Event().wait(A_WHILE)
+
+    def erase() -> object:
+        told.wait(PATIENCE)
+        operation = consumer_erase(consumer=Consumer.objects.get(), actor=ACTOR)
+        while advance(operation.pk):
+            pass
+        return None
+
+    monkeypatch.setattr(settler, "notify", notify_and_wait)
+    results = at_once([lambda: settler.run_once([ended(row, Decision(Edge.REJECTED))], Known()), erase])
+    assert results == [None, None]
+    assert not Consumer.objects.exists()
+    assert not StoredEvent.objects.filter(consumer="acme").exists()

@@ -12,7 +12,7 @@ from apps.accounts.scopes import DEVELOPER, VIEWER
 from apps.audit.models import AuditEntry
 from apps.deliveries.models import Delivery, Operation
 from apps.deliveries.operations import kinds, services
-from apps.deliveries.operations.chunks import advance
+from apps.deliveries.operations.advancing import advance
 from apps.deliveries.operations.services import operation_create
 from apps.deliveries.states import State
 from apps.destinations.models import Destination

@@ -6,7 +6,7 @@ import pytest
 
 from apps.audit.models import AuditEntry
 from apps.deliveries.models import Delivery, Operation
-from apps.deliveries.operations.chunks import advance_next
+from apps.deliveries.operations.advancing import advance_next
 from apps.deliveries.states import State
 from tests.integration.cast import Caller, a_delivery, a_destination, an_event
 

@@ -13,7 +13,7 @@ from apps.audit.models import AuditEntry
 from apps.deliveries.management import console
 from apps.deliveries.models import Delivery, EngineHeartbeat, FanOut, Operation
 from apps.deliveries.operations import kinds
-from apps.deliveries.operations.erasing import consumer_erase
+from apps.deliveries.operations.erasure_request import consumer_erase
 from apps.deliveries.operations.services import (
     operation_cancel,
     operation_create,

@@ -12,8 +12,8 @@ from apps.audit.models import AuditEntry
 from apps.deliveries import store
 from apps.deliveries.engine import pruner
 from apps.deliveries.models import Delivery, Operation, OperationState
-from apps.deliveries.operations import chunks, kinds, services
-from apps.deliveries.operations.chunks import Advance, advance, advance_next
+from apps.deliveries.operations import advancing, kinds, services
+from apps.deliveries.operations.advancing import Advance, advance, advance_next
 from apps.deliveries.operations.selectors import operations_running, progress
 from apps.deliveries.operations.services import (
     operation_cancel,
@@ -30,17 +30,7 @@ from tests.integration.deliveries.operating import ALL_TIME, asked, done, recove
 from tests.integration.threads import at_once
 from tests.receiver import Receiver
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "CHUNK", 4)
-
-
-@pytest.fixture
-def destination(project: Project) -> Destination:
-    return a_destination(project)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_chunks")]
 
 
 # What each kind does
@@ -209,7 +199,7 @@ def test_one_that_dies_again_at_once_is_not_taken_again(
         Delivery.objects.filter(state=State.READY).update(state=State.DEAD, finished_at=now())
         return count
 
-    monkeypatch.setattr(chunks, "KINDS", recovering_by(die_again))
+    monkeypatch.setattr(advancing, "KINDS", recovering_by(die_again))
     operation = done(asked(destination.project), most=20)
     assert (operation.state, operation.changed) == ("completed", 10)
 

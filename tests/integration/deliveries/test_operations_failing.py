@@ -6,32 +6,21 @@ from typing import Any
 import pytest
 from django.db import DataError, InterfaceError, OperationalError
 
-from apps.accounts.models import Project
 from apps.audit.models import AuditEntry
 from apps.deliveries.models import Operation
-from apps.deliveries.operations import chunks, kinds
-from apps.deliveries.operations.chunks import advance, advance_next
+from apps.deliveries.operations import advancing
+from apps.deliveries.operations.advancing import advance, advance_next
 from apps.deliveries.operations.services import (
     operation_pause,
     operation_resume,
 )
 from apps.destinations.models import Destination
 from apps.kernel.clock import now
-from tests.integration.cast import ACTOR, a_destination
+from tests.integration.cast import ACTOR
 from tests.integration.deliveries.engine_room import watched_lines
 from tests.integration.deliveries.operating import asked, done, recovering_by, some
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "CHUNK", 4)
-
-
-@pytest.fixture
-def destination(project: Project) -> Destination:
-    return a_destination(project)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_chunks")]
 
 
 def test_an_error_that_stays_ends_it(destination: Destination, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +31,7 @@ def test_an_error_that_stays_ends_it(destination: Destination, monkeypatch: pyte
         raise DataError("value 'secret' is out of range")
 
     with monkeypatch.context() as patch, watched_lines() as lines:
-        patch.setattr(chunks, "KINDS", recovering_by(broken))
+        patch.setattr(advancing, "KINDS", recovering_by(broken))
         for failures in range(1, 5):
             assert done(operation).error.startswith(f"DataError, {failures} times in a row: see the log; next try at")
             assert (operation.state, operation.failures) == ("running", failures)
@@ -71,7 +60,7 @@ def test_the_database_delays_it_and_holds_up_no_other(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(chunks, "KINDS", recovering_by(away))
+        patch.setattr(advancing, "KINDS", recovering_by(away))
         for failures in range(1, 8):
             advance(operation.pk)
             operation.refresh_from_db()

@@ -5,7 +5,7 @@ import pytest
 from apps.accounts.models import Project
 from apps.deliveries.models import Delivery, Operation, Turn
 from apps.deliveries.operations import kinds
-from apps.deliveries.operations.chunks import advance
+from apps.deliveries.operations.advancing import advance
 from apps.deliveries.operations.services import operation_create
 from apps.deliveries.states import State
 from apps.destinations.models import Destination

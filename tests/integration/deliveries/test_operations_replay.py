@@ -12,8 +12,8 @@ from apps.accounts.models import Project
 from apps.deliveries.engine import operator
 from apps.deliveries.fan_out import expand_next
 from apps.deliveries.models import Delivery, FanOut
-from apps.deliveries.operations import kinds, replaying
-from apps.deliveries.operations.chunks import advance
+from apps.deliveries.operations import replaying
+from apps.deliveries.operations.advancing import advance
 from apps.deliveries.states import Edge, State
 from apps.destinations.models import Destination
 from apps.destinations.routing.workers import workers
@@ -25,17 +25,7 @@ from apps.kernel.errors import Invalid
 from tests.integration.cast import ACTOR, a_delivery, a_destination, an_event
 from tests.integration.deliveries.operating import asked, done, some, states
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "CHUNK", 4)
-
-
-@pytest.fixture
-def destination(project: Project) -> Destination:
-    return a_destination(project)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_chunks")]
 
 
 def test_a_time_is_replayed_to_a_new_destination_whatever_it_wants(project: Project) -> None:

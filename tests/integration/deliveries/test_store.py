@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, transaction
 
-from apps.accounts.models import Project
 from apps.deliveries import store
 from apps.deliveries.models import Attempt, Delivery
 from apps.deliveries.policy.rescue import MOST_RESCUES
@@ -16,15 +15,10 @@ from apps.deliveries.store import Settlement, Tried
 from apps.destinations.models import Destination
 from apps.kernel.clock import now
 from apps.kernel.ids import new_uuid
-from tests.integration.cast import a_delivery, a_destination, an_event
+from tests.integration.cast import a_delivery, an_event
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(hours=1)
-
-
-@pytest.fixture
-def destination(project: Project) -> Destination:
-    return a_destination(project)
 
 
 @pytest.fixture

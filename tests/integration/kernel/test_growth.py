@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Project
 from apps.deliveries.models import Delivery
-from apps.deliveries.operations.chunks import advance
+from apps.deliveries.operations.advancing import advance
 from apps.deliveries.operations.services import operation_cancel, operation_create
 from apps.deliveries.states import State
 from apps.destinations.models import Destination

@@ -56,4 +56,4 @@ def test_a_database_that_does_not_is_refused() -> None:
         finally:
             cursor.execute("SET SESSION collation_database = 'utf8mb4_bin'")
     assert error.id == "trunkline.E001"
-    assert "utf8mb4_bin" in (error.hint or "")
+    assert "utf8mb4_nopad_bin" in (error.hint or "")

@@ -20,7 +20,7 @@ from apps.deliveries.management.console import (
 )
 from apps.deliveries.models import Operation, OperationState
 from apps.deliveries.operations import services
-from apps.deliveries.operations.kinds import ALONG, KINDS
+from apps.deliveries.operations.kinds import KINDS, ON_REQUEST
 from apps.kernel.errors import Problem
 from apps.kernel.ids import InvalidId, decode
 
@@ -53,8 +53,8 @@ class Command(BaseCommand):
             one = actions.add_parser(action, help=does)
             one.add_argument("operation", help="its id, opr_…")
             one.add_argument("--json", action="store_true", help="print one line of JSON")
-        create = actions.add_parser("create", help="; ".join(f"{kind} {KINDS[kind].does}" for kind in ALONG))
-        create.add_argument("kind", choices=sorted(ALONG))
+        create = actions.add_parser("create", help="; ".join(f"{kind} {KINDS[kind].does}" for kind in ON_REQUEST))
+        create.add_argument("kind", choices=sorted(ON_REQUEST))
         add_filters(create, since="dead, made or received", required=False)
         add_answers(create)
         add_waiting(create)

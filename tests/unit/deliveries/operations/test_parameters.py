@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from apps.deliveries.models import ERASURE
-from apps.deliveries.operations.kinds import ALONG
+from apps.deliveries.operations.kinds import ON_REQUEST
 from apps.deliveries.operations.parameters import (
     Discard,
     EraseConsumer,
@@ -30,7 +30,7 @@ WHOLE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ALONG)
+@pytest.mark.parametrize("kind", ON_REQUEST)
 def test_what_is_stored_is_what_was_asked(kind: str) -> None:
     parsed = parse_parameters(kind, WHOLE[kind])
     assert as_stored(parsed) == WHOLE[kind]
@@ -99,7 +99,7 @@ def test_which_events_are_meant(given: dict[str, Any], event: tuple[str, str], t
 
 def test_every_kind_is_in_the_schema_whole() -> None:
     schema = parameters_schema()
-    assert sorted(one["properties"]["kind"]["enum"][0] for one in schema["oneOf"]) == sorted(ALONG)
+    assert sorted(one["properties"]["kind"]["enum"][0] for one in schema["oneOf"]) == sorted(ON_REQUEST)
     assert b"$ref" not in msgspec.json.encode(schema)
 
 

@@ -5,13 +5,15 @@ die at any line, and two never do the same chunk. One that raises is undone and 
 on; at last the operation is failed. Where no worker takes a filter at the moment, it is only another one's turn.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from apps.audit.services import SYSTEM, audit_record
 from apps.deliveries.models import ERASURE, Operation, OperationState
@@ -27,6 +29,7 @@ from apps.kernel.ids import encode
 
 log = structlog.get_logger("trunkline.operations")
 
+MOST_ASKED = 20  # in one look, whether somebody is at them
 MOST_FAILURES = 1_000  # counted: for months of them the column has no room
 
 
@@ -63,30 +66,33 @@ class Broken(Exception):
 
 def advance_next() -> Advance | None:
     """One chunk of the operation that waited longest, of those nobody is at; None where there is none."""
-    return _advanced(_in_turn(Operation.objects.order_by("updated_at", "pk")))
+    return _advanced(_in_turn())
 
 
 def advance(operation_id: UUID) -> Advance | None:
     """One chunk of this one; None where it does not run, waits after a failure, or somebody is at it."""
-    return _advanced(Operation.objects.filter(pk=operation_id))
+    return _advanced(list(_due(Operation.objects.filter(pk=operation_id)).values_list("pk", flat=True)))
 
 
-def _in_turn(rows: QuerySet[Operation]) -> QuerySet[Operation]:
-    """A project's erasures one after the other: as many as it likes take one turn among the operations of all."""
-    earlier = _due(Operation.objects.filter(kind=ERASURE, project=OuterRef("project"), pk__lt=OuterRef("pk")))
-    return rows.exclude(Exists(earlier), kind=ERASURE)
+def _in_turn() -> list[UUID]:
+    """The first in the queue, read once and without a lock: on SQLite that is everybody's.
+
+    A project's erasures go one after the other: as many as it likes take one turn among the operations of all.
+    """
+    place = Window(RowNumber(), partition_by=["project", "kind"], order_by="pk")
+    heads = _due(Operation.objects.annotate(place=place)).filter(~Q(kind=ERASURE) | Q(place=1))
+    return list(heads.order_by("updated_at", "pk").values_list("pk", flat=True)[:MOST_ASKED])
 
 
 def _due(rows: QuerySet[Operation]) -> QuerySet[Operation]:
     return rows.filter(Q(due_at=None) | Q(due_at__lte=now()), state=OperationState.RUNNING)
 
 
-def _advanced(which: QuerySet[Operation]) -> Advance | None:
-    due = _due(which)
-    if not due.exists():  # without a lock: on SQLite it is everybody's
+def _advanced(ids: Sequence[UUID]) -> Advance | None:
+    if not ids:
         return None
     try:
-        return _done(due)
+        return _done(ids)
     except Broken as broken:
         is_clear = broken.is_final or broken.is_passing or broken.is_databases
         return _given_up(broken) if is_clear else _once_more(broken.pk)
@@ -95,7 +101,7 @@ def _advanced(which: QuerySet[Operation]) -> Advance | None:
 def _once_more(pk: UUID) -> Advance | None:
     """What was written by another at the very moment, such as the same delivery, is seen now."""
     try:
-        return _done(_due(Operation.objects.filter(pk=pk)))
+        return _done([pk])
     except Broken as broken:
         return _given_up(broken)
 
@@ -113,11 +119,11 @@ def _postpone(broken: Broken) -> None:
     log.warning("operation.postponed", operation_id=encode("opr", broken.pk), error=str(broken))
 
 
-def _done(rows: QuerySet[Operation]) -> Advance | None:
+def _done(ids: Sequence[UUID]) -> Advance | None:
     """A chunk of the first of them that nobody is at; raises Broken."""
     held: list[UUID] = []
     try:
-        return retried(lambda: _chunk(rows, held))
+        return retried(lambda: _chunk(ids, held))
     except Exception as error:
         if not held:
             raise
@@ -125,12 +131,13 @@ def _done(rows: QuerySet[Operation]) -> Advance | None:
 
 
 @transaction.atomic
-def _chunk(rows: QuerySet[Operation], held: list[UUID]) -> Advance | None:
-    operation = rows.select_for_update(skip_locked=True).first()
-    if operation is None:
-        return None
-    held.append(operation.pk)
-    return advance_locked(operation)
+def _chunk(ids: Sequence[UUID], held: list[UUID]) -> Advance | None:
+    """One by one: MariaDB locks all rows that it sorts, and engines would keep each other from them."""
+    for pk in ids:
+        if operation := _due(Operation.objects.filter(pk=pk)).select_for_update(skip_locked=True).first():
+            held.append(pk)
+            return advance_locked(operation)
+    return None
 
 
 def advance_locked(operation: Operation) -> Advance:

@@ -4,8 +4,8 @@ from apps.accounts.models import Project
 from apps.accounts.services import project_touch
 from apps.audit.services import Actor, audit_record
 from apps.deliveries.models import ERASURE, Operation
-from apps.deliveries.operations.erasure import counted
-from apps.deliveries.operations.services import MOST_COUNTED, OPEN
+from apps.deliveries.operations.erasure import counted, events_of
+from apps.deliveries.operations.services import MOST_COUNTED, OPEN, refuse_too_many
 from apps.deliveries.wakeups import announce_any
 from apps.destinations.models import Consumer
 from apps.destinations.selectors import consumer_named
@@ -14,13 +14,15 @@ from apps.kernel.contention import in_transaction
 from apps.kernel.errors import NotFound
 
 SCOPES = ("consumers:write", "events:write", "deliveries:write", "destinations:write")  # whoever asks for one holds all
+MOST_ERASURES = 1_000  # of a project that run or are paused
 MOVE_SCOPE = "consumers:write"  # to hold, resume or call off, beside what that takes of any operation
 
 
 def consumer_erase(*, consumer: Consumer, actor: Actor) -> Operation:
     """Have the engines erase it. Asked for again meanwhile, it is the same operation.
 
-    The operation names the consumer by id only, and so does the audit trail. Raises NotFound where it is gone.
+    The operation names the consumer by id only, and so does the audit trail. Raises NotFound where it is gone, and
+    Conflict where too many are open.
     """
     found = counted(consumer, MOST_COUNTED + 1)  # before anything is locked
     return _made(consumer, found if found <= MOST_COUNTED else None, actor)
@@ -35,6 +37,7 @@ def _made(consumer: Consumer, total: int | None, actor: Actor) -> Operation:
     same = Operation.objects.filter(state__in=OPEN, parameters__consumer_id=consumer.public_id)
     if found := same.filter(project=consumer.project_id, kind=ERASURE).first():
         return found
+    refuse_too_many(consumer.project, [ERASURE], MOST_ERASURES, "erasures")
     operation = Operation.objects.create(**about, total=total, actor_label=actor.label[:255])
     audit_record(
         actor=actor,
@@ -48,5 +51,13 @@ def _made(consumer: Consumer, total: int | None, actor: Actor) -> Operation:
 
 
 def consumer_to_erase(project: Project, key: str, actor: Actor) -> Consumer:
-    """By key or id. Where only events name it, a row is made that says what is to be erased."""
-    return consumer_named(project, key) or consumer_create(project=project, key=key, actor=actor)
+    """By key or id. Where only events name it, a row is made that says what is to be erased.
+
+    Raises NotFound where it looks like an id and is none of the project's: taken for a key, it would be erased with
+    success, and whoever was meant would stay.
+    """
+    if found := consumer_named(project, key):
+        return found
+    if key.startswith("con_") and not events_of(Consumer(project=project, key=key)).exists():
+        raise NotFound(f"{project.name} has no consumer {key}; it may have been erased already")
+    return consumer_create(project=project, key=key, actor=actor)

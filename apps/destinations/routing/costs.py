@@ -25,6 +25,7 @@ _STEPS = {"has", "type", "in"}
 _DATES = {"getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours"}
 _DATES |= {"getMinutes", "getSeconds", "getMilliseconds"}
 _LOOKS = {"==", "!=", "<", "<=", ">", ">=", "in"}  # operators that may look at all of a value
+_OPENING, _CLOSING = {"(", "[", "{"}, {")", "]", "}"}
 _PLAIN_EXPRESSION = re.compile(r"""(['"])[^'"\\{}]{0,100}\1""")
 
 
@@ -87,6 +88,7 @@ def outline(source: str) -> Outline:
         and calls.count("matches") == len(expressions)
         and known.issuperset(calls)
         and not _zoned(tokens)
+        and not _messages(tokens)
     )
     return Outline(
         steps=len(tokens),
@@ -95,7 +97,7 @@ def outline(source: str) -> Outline:
         expressions=len(expressions),
         letters=sum(map(_length, expressions)),
         macros=sum(name in _LOOPS for name in calls) if is_sure else most_calls(source, _LOOPS),
-        elements=1 + operators.count(","),
+        elements=_elements(tokens),
         longest=max((_length(text) for kind, text in tokens if kind == "string"), default=0),
         is_sure=is_sure,
         is_bounded=bounded,
@@ -111,14 +113,23 @@ def _looks(tokens: list[Token]) -> int:
 
 
 def _looks_of(tokens: list[Token], at: int) -> int:
-    after = tokens[at + 1 : at + 2]
+    before, after = tokens[max(0, at - 1) : at], tokens[at + 1 : at + 2]
     if after == [("operator", "[")]:
         listed = _within(tokens, at + 1)
         is_fixed = all(_is_fixed(token) or token[1] in {",", "-"} for token in listed)
         return 0 if is_fixed else 1 + sum(text == "," for _, text in listed)
-    if tokens[at][1] == "in":
-        return 1
-    return int(not any(map(_is_fixed, tokens[max(0, at - 1) : at] + after)))
+    if tokens[at][1] != "in" and any(map(_is_fixed, before + after)):
+        return 0
+    return 1 + (_elements(tokens) if _is_one_of(_CLOSING, before) or _is_one_of(_OPENING, after) else 0)
+
+
+def _is_one_of(operators: set[str], tokens: list[Token]) -> bool:
+    return any(kind == "operator" and text in operators for kind, text in tokens)
+
+
+def _elements(tokens: list[Token]) -> int:
+    """Of lists in the text, all together, at most: in parentheses, or called something, they are not seen."""
+    return 1 + sum(token == ("operator", ",") for token in tokens)
 
 
 def _is_fixed(token: Token) -> bool:
@@ -167,6 +178,13 @@ def _plain_expressions(tokens: list[Token]) -> list[str]:
 def _length(literal: str) -> int:
     """In bytes, without its quotes."""
     return len(literal.encode()) - 2
+
+
+def _messages(tokens: list[Token]) -> bool:
+    """Whether there is one, `google.protobuf.ListValue{…}`: its values are all converted."""
+    return any(
+        kind == "name" and name != "in" and after == ("operator", "{") for (kind, name), after in pairwise(tokens)
+    )
 
 
 def _zoned(tokens: list[Token]) -> bool:

@@ -56,6 +56,8 @@ ELSEWHERE = [
     f"event.data.s.matches('{'a' * 101}')",
     "matches(event.data.s, 'a')",
     "event.time.getHours('Europe/Berlin') > 1",  # reads a file
+    "google.protobuf.ListValue{values: [event.data.s]} == []",  # each value is made anew
+    "google.protobuf.Value {string_value: event.data.s} == 'a'",
 ]
 
 
@@ -85,6 +87,10 @@ def random_text(size: int) -> str:
     return "".join(random.Random(size).choices("ab", k=size))
 
 
+def many_in(around: str) -> str:
+    return around.format(many=",".join(["event.data.l"] * (140 // around.count("{many}"))))
+
+
 def any_of(expression: str, times: int) -> str:
     return " || ".join([f"event.data.s.matches('{expression}')"] * times)
 
@@ -92,6 +98,18 @@ def any_of(expression: str, times: int) -> str:
 TEXT = "a" * 12_000
 ONES = [1] * 30_000
 DICT = {str(n): n for n in range(2_000)}
+LISTED: list[object] = [{"l": ONES[:1_000]}, {"l": {str(n): n for n in range(300)}}, {"l": [1], "t": TEXT}]
+AROUND = [
+    "([{many}]) == ([{many}])",
+    "dyn([{many}]) == dyn([{many}])",
+    "(([{many}])) != [{many}]",
+    "{{'a': [{many}]}} == ({{'a': [{many}]}})",
+    "(event.type == 'a' ? [] : [{many}]) == (event.type == 'a' ? [] : [{many}])",
+    "7 in ([{many}, {many}])",
+    "[[{many}]].all(x, [[{many}]].all(y, x == y))",
+    "[[{many}]].all(x, event.data.l.all(y, x == x))",
+    "[{many}] == event.data.l || ([{many}][0]) == [{many}][1]",
+]
 STATES = "a" + "." * 95 + "c"  # an automaton of 2^95 states
 THREADS = "(a?)...?.........??......?..?((|.)....?.k)"  # the slowest that a search for slow ones came to
 CLASSES = "(?i)" + "[é-￡]" * 19  # slow to compile
@@ -115,6 +133,7 @@ HOSTILE: list[tuple[object, str]] = [
     ({"l": list(range(900)), "s": TEXT}, "event.data.l.all(x, size(event.data.s) > 1 || x in event.data.l)"),
     ({"s": TEXT}, "event.data.s < event.data.s || " * 50 + "event.data.s == event.data.s"),
     ({str(n): n for n in range(2_000)}, "event.data == event.data && " * 60 + "true"),
+    *((data, many_in(around)) for data in LISTED for around in AROUND),
     *(({"s": random_text(size)}, any_of(STATES, 7)) for size in (100, 500, 1_500, 15_000)),
     *(({"s": random_text(size)}, any_of(THREADS, times)) for size, times in ((700, 1), (1_000, 7), (5_000, 1))),
     ({"s": random_text(48_000)}, any_of(STATES, 1)),

@@ -99,7 +99,9 @@ class InlineJudge:
         return self._evaluated(one)
 
     def _judged(self, one: Filter) -> Verdict:
-        cost = one.outline.most(self._subject) if one.is_compiled else self._left + 1
+        if not one.is_compiled:
+            return Verdict(None)
+        cost = one.outline.most(self._subject)
         cost += 0 if self._activation else one.outline.opening(self._subject)
         if cost > self._left:
             return Verdict(None)

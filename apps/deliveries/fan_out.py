@@ -142,7 +142,11 @@ def _expand(after: UUID, *, look: bool) -> int | None:
 
 
 def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], int]:
-    """Who of them wants the event, and how many were looked at: where filters take long, not all at once."""
+    """Who of them wants the event, and how many were looked at: where filters take long, not all at once.
+
+    But for a replay, ordered destinations that the intake decided are passed over: who did not get a turn then would
+    come out of turn now. One whose filter it had to leave comes late rather than never.
+    """
     until, looked_at = monotonic() + PATIENCE, 0
     judge: Judging | None = None
     wanting = Matched()
@@ -150,7 +154,7 @@ def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], in
         if looked_at and monotonic() > until:
             break
         looked_at += 1
-        if one.wants(row.type, row.consumer):
+        if one.wants(row.type, row.consumer) and (row.replayed or not one.is_decided_at_once):
             judge = judge or (_judge(row) if one.filter else None)
             wanting.add(one, judge)
     transaction.on_commit(lambda: count_failures(len(wanting.failed)))
@@ -163,13 +167,7 @@ def _judge(row: FanOut) -> Judging:
 
 
 def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int:
-    """Make the deliveries that there aren't yet, and where it is a replay, send again those that ended.
-
-    Those of ordered destinations were made with the event: who did not get a turn then would come out of turn now.
-    """
-    lines = store.ordered_among(destination_ids)
-    if lines and not row.replayed:
-        destination_ids = [one for one in destination_ids if one not in lines]
+    """Make the deliveries that there aren't yet, and where it is a replay, send again those that ended."""
     due = now()
     have, again = _earlier(row, destination_ids, due) if look else (set(), 0)
     reason = Edge.REPLAYED.value if row.replayed else ""
@@ -178,7 +176,8 @@ def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int
         for destination_id in destination_ids
         if destination_id not in have
     ]
-    deliveries_insert(rows, {row.event_id: row.event.ordering_key} if lines and row.replayed else {})
+    is_ordered = bool(store.ordered_among(destination_ids))
+    deliveries_insert(rows, {row.event_id: row.event.ordering_key} if is_ordered else {})
     announce(destination_ids if again else [one.destination_id for one in rows])
     return len(rows) + again
 

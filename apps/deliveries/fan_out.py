@@ -63,8 +63,9 @@ def fan_out_again(event: Event) -> None:
 def expand_next() -> int | None:
     """One chunk of the oldest fan-out that no other engine is at: how many deliveries it made; None if there is none.
 
-    Few events were replayed to a destination before their fan-out came to it. So that is looked at only where the
-    database has refused to make a delivery twice; should it happen at this very moment, the next call does it.
+    Few have deliveries already: events with filters, of which the intake made those that it could decide, and some that
+    were replayed to a destination before their fan-out came to it. So that is looked at only where filters are asked,
+    or the database has refused to make a delivery twice; should it happen at this very moment, the next call does it.
     """
     try:
         return _expanded(look=False)
@@ -128,10 +129,10 @@ def _expand(after: UUID, *, look: bool) -> int | None:
         row.project_id, row.cursor, consumer=row.consumer, made_by=row.received_at + SKEW, limit=CHUNK
     )
     try:
-        wanting, looked_at = _wanting(row, found)
+        wanting, looked_at, is_judged = _wanting(row, found)
     except Unavailable as trouble:
         raise _Stuck(row.pk, str(trouble)) from trouble
-    made = _deliver(row, wanting, look=look or row.replayed)
+    made = _deliver(row, wanting, look=look or is_judged or row.replayed)
     if len(found) < CHUNK and looked_at == len(found):
         row.delete()
     else:
@@ -141,8 +142,8 @@ def _expand(after: UUID, *, look: bool) -> int | None:
     return made
 
 
-def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], int]:
-    """Who of them wants the event, and how many were looked at: where filters take long, not all at once.
+def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], int, bool]:
+    """Who of them wants the event; how many were looked at (where filters take long, not all); whether one was asked.
 
     But for a replay, ordered destinations that the intake decided are passed over: who did not get a turn then would
     come out of turn now. One whose filter it had to leave comes late rather than never.
@@ -158,7 +159,7 @@ def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], in
             judge = judge or (_judge(row) if one.filter else None)
             wanting.add(one, judge)
     transaction.on_commit(lambda: count_failures(len(wanting.failed)))
-    return wanting.wanting, looked_at
+    return wanting.wanting, looked_at, judge is not None
 
 
 def _judge(row: FanOut) -> Judging:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
@@ -67,6 +68,19 @@ def test_the_intake_decides_what_it_can_and_leaves_the_rest(owner: Caller) -> No
     assert late.pk not in receivers(event)
     expand_all()
     assert late.pk in receivers(event)
+
+
+def test_what_the_intake_decided_is_judged_once_more_and_no_oftener(
+    owner: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deliveries made with the event are in nobody's way: no chunk is undone, no worker asked again."""
+    decided, late = a_destination(owner.project), a_destination(owner.project, filter=BY_WORKER)
+    event = publish(owner, DEAR)
+    run = Mock(side_effect=workers.run)
+    monkeypatch.setattr(workers, "run", run)
+    assert expand_all() == 1
+    assert receivers(event) == {decided.pk, late.pk}
+    assert run.call_count == 1
 
 
 # Ordered destinations

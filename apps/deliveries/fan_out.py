@@ -63,8 +63,9 @@ def fan_out_again(event: Event) -> None:
 def expand_next() -> int | None:
     """One chunk of the oldest fan-out that no other engine is at: how many deliveries it made; None if there is none.
 
-    Few events were replayed to a destination before their fan-out came to it. So that is looked at only where the
-    database has refused to make a delivery twice; should it happen at this very moment, the next call does it.
+    Few have deliveries already: events with filters, of which the intake made those that it could decide, and some that
+    were replayed to a destination before their fan-out came to it. So that is looked at only where filters are asked,
+    or the database has refused to make a delivery twice; should it happen at this very moment, the next call does it.
     """
     try:
         return _expanded(look=False)
@@ -128,10 +129,10 @@ def _expand(after: UUID, *, look: bool) -> int | None:
         row.project_id, row.cursor, consumer=row.consumer, made_by=row.received_at + SKEW, limit=CHUNK
     )
     try:
-        wanting, looked_at = _wanting(row, found)
+        wanting, looked_at, is_judged = _wanting(row, found)
     except Unavailable as trouble:
         raise _Stuck(row.pk, str(trouble)) from trouble
-    made = _deliver(row, wanting, look=look or row.replayed)
+    made = _deliver(row, wanting, look=look or is_judged or row.replayed)
     if len(found) < CHUNK and looked_at == len(found):
         row.delete()
     else:
@@ -141,8 +142,12 @@ def _expand(after: UUID, *, look: bool) -> int | None:
     return made
 
 
-def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], int]:
-    """Who of them wants the event, and how many were looked at: where filters take long, not all at once."""
+def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], int, bool]:
+    """Who of them wants the event; how many were looked at (where filters take long, not all); whether one was asked.
+
+    But for a replay, ordered destinations that the intake decided are passed over: who did not get a turn then would
+    come out of turn now. One whose filter it had to leave comes late rather than never.
+    """
     until, looked_at = monotonic() + PATIENCE, 0
     judge: Judging | None = None
     wanting = Matched()
@@ -150,11 +155,11 @@ def _wanting(row: FanOut, found: Sequence[Subscription]) -> tuple[list[UUID], in
         if looked_at and monotonic() > until:
             break
         looked_at += 1
-        if one.wants(row.type, row.consumer):
+        if one.wants(row.type, row.consumer) and (row.replayed or not one.is_decided_at_once):
             judge = judge or (_judge(row) if one.filter else None)
             wanting.add(one, judge)
     transaction.on_commit(lambda: count_failures(len(wanting.failed)))
-    return wanting.wanting, looked_at
+    return wanting.wanting, looked_at, judge is not None
 
 
 def _judge(row: FanOut) -> Judging:
@@ -163,13 +168,7 @@ def _judge(row: FanOut) -> Judging:
 
 
 def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int:
-    """Make the deliveries that there aren't yet, and where it is a replay, send again those that ended.
-
-    Those of ordered destinations were made with the event: who did not get a turn then would come out of turn now.
-    """
-    lines = store.ordered_among(destination_ids)
-    if lines and not row.replayed:
-        destination_ids = [one for one in destination_ids if one not in lines]
+    """Make the deliveries that there aren't yet, and where it is a replay, send again those that ended."""
     due = now()
     have, again = _earlier(row, destination_ids, due) if look else (set(), 0)
     reason = Edge.REPLAYED.value if row.replayed else ""
@@ -178,7 +177,8 @@ def _deliver(row: FanOut, destination_ids: Sequence[UUID], *, look: bool) -> int
         for destination_id in destination_ids
         if destination_id not in have
     ]
-    deliveries_insert(rows, {row.event_id: row.event.ordering_key} if lines and row.replayed else {})
+    is_ordered = bool(store.ordered_among(destination_ids))
+    deliveries_insert(rows, {row.event_id: row.event.ordering_key} if is_ordered else {})
     announce(destination_ids if again else [one.destination_id for one in rows])
     return len(rows) + again
 

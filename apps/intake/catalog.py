@@ -103,7 +103,8 @@ def _read(project: Project) -> Catalog:
 
 def _wishes(rows: Sequence[SubscriptionRow]) -> tuple[Subscription, ...]:
     wishes = tuple(subscription(*row) for row in rows)
-    for one in islice({one.filter: None for one in wishes if one.filter}, MOST_FILTERS):
+    first = sorted(wishes, key=lambda one: not one.is_ordered)  # theirs are evaluated at once, compiled or not
+    for one in islice({one.filter: None for one in first if one.filter}, MOST_FILTERS):
         one.compile()
     return wishes
 

@@ -25,6 +25,7 @@ _STEPS = {"has", "type", "in"}
 _DATES = {"getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours"}
 _DATES |= {"getMinutes", "getSeconds", "getMilliseconds"}
 _LOOKS = {"==", "!=", "<", "<=", ">", ">=", "in"}  # operators that may look at all of a value
+_OPENING, _CLOSING = {"(", "[", "{"}, {")", "]", "}"}
 _PLAIN_EXPRESSION = re.compile(r"""(['"])[^'"\\{}]{0,100}\1""")
 
 
@@ -36,8 +37,10 @@ class Outline:
     looks: int = 0  # that may look at all of a value
     searches: int = 0  # for one text in another
     expressions: int = 0  # regular ones, plain and short
+    letters: int = 0  # bytes of them all
     macros: int = 0  # loops
     elements: int = 1  # of lists in the text itself
+    longest: int = 0  # bytes of a text in the text itself
     is_sure: bool = True  # whether CEL surely reads the text as it is read here
     is_bounded: bool = True
 
@@ -54,8 +57,13 @@ class Outline:
         rounds: int = min(ROUNDS, (max(values, self.elements) + 1) ** self.macros)
         look = 100 + 250 * values + 2 * size
         search = look + size * size // 160
-        once = 80 * self.steps + look * self.looks + search * self.searches + self.expressions * (60_000 + 10 * size)
+        once = 80 * self.steps + look * self.looks + search * self.searches + self._matching(subject)
         return min(10_000 + rounds * once, UNBOUNDED)
+
+    def _matching(self, subject: Subject) -> int:
+        """Each byte of a text may lead to each place of an expression, which is compiled each time."""
+        text = max(subject.longest, self.longest)
+        return 10_000 * self.expressions + self.letters * (4_000 + 70 * text)
 
     @staticmethod
     def opening(subject: Subject) -> int:
@@ -71,23 +79,26 @@ def outline(source: str) -> Outline:
         name for (kind, name), (_, after) in zip(tokens, following, strict=True) if kind == "name" and after == "("
     ]
     operators = [text for kind, text in tokens if kind == "operator" or text == "in"]
-    plain = _plain_expressions(tokens)
+    expressions = _plain_expressions(tokens)
     known = _CALLS | _LOOPS | _STEPS | _DATES | {"matches"}
     bounded = (
         is_sure
         and "+" not in operators
         and not _LISTS & set(calls)
-        and calls.count("matches") == plain
+        and calls.count("matches") == len(expressions)
         and known.issuperset(calls)
         and not _zoned(tokens)
+        and not _messages(tokens)
     )
     return Outline(
         steps=len(tokens),
         looks=_looks(tokens) + 3 * _indices(tokens) + _keys(tokens) + sum(name in _CALLS for name in calls),
         searches=sum(name in _SEARCHES for name in calls),
-        expressions=plain,
+        expressions=len(expressions),
+        letters=sum(map(_length, expressions)),
         macros=sum(name in _LOOPS for name in calls) if is_sure else most_calls(source, _LOOPS),
-        elements=1 + operators.count(","),
+        elements=_elements(tokens),
+        longest=max((_length(text) for kind, text in tokens if kind == "string"), default=0),
         is_sure=is_sure,
         is_bounded=bounded,
     )
@@ -102,14 +113,23 @@ def _looks(tokens: list[Token]) -> int:
 
 
 def _looks_of(tokens: list[Token], at: int) -> int:
-    after = tokens[at + 1 : at + 2]
+    before, after = tokens[max(0, at - 1) : at], tokens[at + 1 : at + 2]
     if after == [("operator", "[")]:
         listed = _within(tokens, at + 1)
         is_fixed = all(_is_fixed(token) or token[1] in {",", "-"} for token in listed)
         return 0 if is_fixed else 1 + sum(text == "," for _, text in listed)
-    if tokens[at][1] == "in":
-        return 1
-    return int(not any(map(_is_fixed, tokens[max(0, at - 1) : at] + after)))
+    if tokens[at][1] != "in" and any(map(_is_fixed, before + after)):
+        return 0
+    return 1 + (_elements(tokens) if _is_one_of(_CLOSING, before) or _is_one_of(_OPENING, after) else 0)
+
+
+def _is_one_of(operators: set[str], tokens: list[Token]) -> bool:
+    return any(kind == "operator" and text in operators for kind, text in tokens)
+
+
+def _elements(tokens: list[Token]) -> int:
+    """Of lists in the text, all together, at most: in parentheses, or called something, they are not seen."""
+    return 1 + sum(token == ("operator", ",") for token in tokens)
 
 
 def _is_fixed(token: Token) -> bool:
@@ -142,15 +162,28 @@ def _keys(tokens: list[Token]) -> int:
     return sum(token == ("operator", ":") for token in tokens) if ("operator", "{") in tokens else 0
 
 
-def _plain_expressions(tokens: list[Token]) -> int:
-    """How many of `.matches('…')` have a short expression in the text, without counted repetition or classes."""
+def _plain_expressions(tokens: list[Token]) -> list[str]:
+    """Of `.matches('…')`: the short ones in the text, without counted repetition, which makes much of few letters."""
     texts = [token for _, token in tokens]
-    return sum(
-        texts[at : at + 3] == [".", "matches", "("]
-        and texts[at + 4 : at + 5] == [")"]
-        and tokens[at + 3][0] == "string"
-        and _PLAIN_EXPRESSION.fullmatch(texts[at + 3]) is not None
+    return [
+        texts[at + 3]
         for at in range(len(texts) - 4)
+        if texts[at : at + 3] == [".", "matches", "("]
+        and texts[at + 4] == ")"
+        and tokens[at + 3][0] == "string"
+        and _PLAIN_EXPRESSION.fullmatch(texts[at + 3])
+    ]
+
+
+def _length(literal: str) -> int:
+    """In bytes, without its quotes."""
+    return len(literal.encode()) - 2
+
+
+def _messages(tokens: list[Token]) -> bool:
+    """Whether there is one, `google.protobuf.ListValue{…}`: its values are all converted."""
+    return any(
+        kind == "name" and name != "in" and after == ("operator", "{") for (kind, name), after in pairwise(tokens)
     )
 
 

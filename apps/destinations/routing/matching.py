@@ -33,6 +33,11 @@ class Subscription(NamedTuple):
     def is_for(self, consumer: str) -> bool:
         return not self.consumer or self.consumer == consumer
 
+    @property
+    def is_decided_at_once(self) -> bool:
+        """Whether it is ordered, and the intake never leaves it for later."""
+        return self.is_ordered and (self.filter is None or self.filter.outline.is_plain)
+
 
 def subscription(
     destination_id: UUID, consumer: str, patterns: Iterable[str], filter: str, is_ordered: bool = False
@@ -86,7 +91,8 @@ class InlineJudge:
     def verdict(self, one: Filter, *, at_once: bool = False) -> Verdict:
         """With `at_once` a plain one is evaluated whatever else there is: `check_filter` lets in no others.
 
-        One that an older release let in is judged as all others are: rather out of order than in everybody's way.
+        One that an older release let in is judged as all others are: rather out of order than in everybody's way. Here
+        and in `is_decided_at_once` it is the same ones that are plain: else an ordered destination would miss events.
         """
         at_once = at_once and one.outline.is_plain
         known = self._known.get(one)
@@ -99,7 +105,9 @@ class InlineJudge:
         return self._evaluated(one)
 
     def _judged(self, one: Filter) -> Verdict:
-        cost = one.outline.most(self._subject) if one.is_compiled else self._left + 1
+        if not one.is_compiled:
+            return Verdict(None)
+        cost = one.outline.most(self._subject)
         cost += 0 if self._activation else one.outline.opening(self._subject)
         if cost > self._left:
             return Verdict(None)

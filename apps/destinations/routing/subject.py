@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from apps.kernel.strict_json import decode
 
 MOST, LEAST = 2**64 - 1, -(2**63)  # integers that CEL holds
+SHORT = 100  # bytes: texts made of a number or a moment are shorter
 _UNHELD = re.compile(rb"[0-9]{19}|\\u0000")  # what may stand for a value that CEL can't hold as it is
 
 
@@ -74,6 +75,12 @@ class Subject:
     def values(self) -> int:
         """An upper bound of how many values the data has: each but the first costs a comma or a bracket."""
         return 1 + self.data.count(b",") + self.data.count(b"[") + self.data.count(b"{")
+
+    @cached_property
+    def longest(self) -> int:
+        """An upper bound of the bytes of any one text: those in the data are shorter than all of that."""
+        others = (self.type, self.source, self.subject, self.consumer, self.ordering_key)
+        return max(SHORT, len(self.data), 4 * max(map(len, others)))
 
 
 def _held(value: Any) -> Any:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
 
-from apps.deliveries.fan_out import expand_next, fan_out_again
-from apps.deliveries.models import Delivery, FanOut
+from apps.deliveries.fan_out import INLINE, expand_next, fan_out_again
+from apps.deliveries.models import Delivery, FanOut, Turn
 from apps.deliveries.services import event_replay_to_all
 from apps.destinations.models import Destination
 from apps.destinations.routing import telemetry
@@ -67,6 +68,57 @@ def test_the_intake_decides_what_it_can_and_leaves_the_rest(owner: Caller) -> No
     assert late.pk not in receivers(event)
     expand_all()
     assert late.pk in receivers(event)
+
+
+def test_what_the_intake_decided_is_judged_once_more_and_no_oftener(
+    owner: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deliveries made with the event are in nobody's way: no chunk is undone, no worker asked again."""
+    decided, late = a_destination(owner.project), a_destination(owner.project, filter=BY_WORKER)
+    event = publish(owner, DEAR)
+    run = Mock(side_effect=workers.run)
+    monkeypatch.setattr(workers, "run", run)
+    assert expand_all() == 1
+    assert receivers(event) == {decided.pk, late.pk}
+    assert run.call_count == 1
+
+
+# Ordered destinations
+
+
+def an_older_one(owner: Caller, text: str) -> Destination:
+    """Ordered, with a filter that no longer is plain: as an older release has let it in."""
+    destination = a_destination(owner.project, ordering="per_key", filter="event.data.s == 'abc'")
+    Destination.objects.filter(pk=destination.pk).update(filter=text)
+    return destination
+
+
+@pytest.mark.parametrize(
+    "text", ["event.data.s == r'abc'", "event.data.s.matches('^abc')", "event.data.s.matches('a|b{1}')"]
+)
+@pytest.mark.parametrize("inline", [INLINE, 0], ids=["few", "very many"])
+def test_an_ordered_destination_gets_late_what_could_not_be_decided_at_once(
+    owner: Caller, monkeypatch: pytest.MonkeyPatch, text: str, inline: int
+) -> None:
+    monkeypatch.setattr("apps.intake.commits.INLINE", inline)
+    older, neighbour = an_older_one(owner, text), a_destination(owner.project)
+    event = publish(owner, {"s": "abc"}, ordering_key="k")
+    unwanted = publish(owner, {"s": "xyz"}, ordering_key="k")
+    expand_all()
+    assert receivers(event) == {older.pk, neighbour.pk}
+    assert Delivery.objects.filter(event=event).count() == 2
+    assert receivers(unwanted) == {neighbour.pk}
+    assert Turn.objects.get().delivery_id == Delivery.objects.get(destination=older).pk
+
+
+def test_an_ordered_destination_that_the_intake_decided_is_passed_over(owner: Caller) -> None:
+    """It would come out of its turn."""
+    a_destination(owner.project, filter=BY_WORKER)
+    event = publish(owner, DEAR)
+    a_destination(owner.project, ordering="per_key", filter=AT_ONCE)
+    a_destination(owner.project, ordering="per_key")
+    assert expand_all() == 1
+    assert len(receivers(event)) == 1
 
 
 def test_consumer_type_and_filter_all_count(owner: Caller) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from apps.destinations.routing.filters import Filter
 from apps.destinations.routing.matching import Subscription, subscription
 from apps.events.store import EventRow
 from apps.intake import catalog
@@ -49,3 +50,12 @@ def test_invented_types_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) 
     for number in range(10):
         assert wanting(fresh, f"type.{number}", "") == [UUID(int=1)]
     assert len(fresh._by_type) == 3
+
+
+def test_of_very_many_filters_those_of_ordered_destinations_are_compiled_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are evaluated as the event comes in, whether they were compiled or not."""
+    monkeypatch.setattr(catalog, "MOST_FILTERS", 2)
+    rows = [(UUID(int=n), "", ["*"], f"event.type == 'of {n}'", n > 3) for n in range(6)]
+    wishes = catalog._wishes(rows)
+    assert [one.destination_id for one in wishes] == [UUID(int=n) for n in range(6)]
+    assert [isinstance(one.filter, Filter) and one.filter.is_compiled for one in wishes] == [False] * 4 + [True] * 2

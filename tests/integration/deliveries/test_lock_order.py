@@ -14,6 +14,7 @@ from apps.deliveries.engine.attempt import Attempted
 from apps.deliveries.engine.known import Known
 from apps.deliveries.engine.parcel import pack
 from apps.deliveries.models import Breaker, Delivery
+from apps.deliveries.notices import notify
 from apps.deliveries.operations.advancing import advance
 from apps.deliveries.operations.erasure_request import consumer_erase
 from apps.deliveries.policy.retry import Decision
@@ -148,7 +149,7 @@ def test_an_erasure_waits_for_the_notice_that_names_its_consumer(
     own = a_destination(project, consumer="acme")
     a_destination(project, operational=True, event_types=["delivery.dead"])
     row = a_delivery(an_event(project), own, State.SENDING)
-    told, notify = Event(), settler.notify
+    told = Event()
 
     def notify_and_wait(notices: Any) -> None:
         notify(notices)

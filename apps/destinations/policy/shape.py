@@ -107,9 +107,7 @@ class Policy(_Shape, frozen=True):
     max_in_flight: Positive | None = None  # of all engines together
     adaptive: bool | None = None  # fewer at once where the receiver slows; on unless said
     breaker: Breaker | None = None
-    disable_after: Annotated[int, Meta(ge=SOONEST_DISABLED, le=90 * DAY)] | None = (
-        None  # of failing without a success; 5 days
-    )
+    disable_after: Annotated[int, Meta(ge=SOONEST_DISABLED, le=90 * DAY)] | None = None  # of failing only; 5 days
     poison: Poison | None = None
     payload_format: PayloadFormat | None = None
     signing: Signing | None = None

@@ -181,9 +181,12 @@ def test_engines_at_once_share_it(project: Project) -> None:
     counts = at_once([work] * 3)
     assert not [count for count in counts if isinstance(count, Exception)], counts
     work()  # all of them may have met a lock and gone
-    for operation in operations[:2]:
+    for operation in operations:
         operation.refresh_from_db()
-        assert (operation.state, operation.processed, operation.changed) == ("completed", 20, 20)
+        assert (operation.state, operation.processed) == ("completed", 20)
+    recovered, of_other, replayed = (operation.changed for operation in operations)
+    assert of_other == 20
+    assert recovered + replayed == 20, "each by whichever of the two came to it first"
     assert states(rows) == {State.READY: 40}
     assert Delivery.objects.count() == 40
 

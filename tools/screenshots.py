@@ -112,7 +112,7 @@ def browser() -> Iterator[Browser]:
     if program is None:
         raise SystemExit("chromium is not installed")
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
-    with tempfile.TemporaryDirectory(prefix="trunkline-browser-") as profile:
+    with tempfile.TemporaryDirectory(prefix="trunkline-browser-", ignore_cleanup_errors=True) as profile:
         command = " ".join([program, *FLAGS, f"--user-data-dir={profile}", f"3<&{theirs_in} 4>&{theirs_out}"])
         process = subprocess.Popen(  # the shell only puts the pipes where Chromium looks for them
             ["sh", "-c", f"exec {command}"], pass_fds=(theirs_in, theirs_out), stderr=subprocess.DEVNULL

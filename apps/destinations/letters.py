@@ -4,15 +4,14 @@ Of those that people cause, tests, retries and replays, so many are let go in a 
 repeated attempts among them, so many addresses get one in an hour.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Q
 
 from apps.accounts.services import project_hold
-from apps.destinations.kinds import all_kinds, kind_named
+from apps.destinations.kinds import all_kinds
 from apps.destinations.models import Destination, Letter, LetterHour
 from apps.kernel.clock import now
 from apps.kernel.errors import Conflict
@@ -27,10 +26,14 @@ MOST_ADDRESSES_IN_AN_HOUR = 200
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
+def letter_kinds() -> set[str]:
+    """Those that take no producer's events."""
+    return {name for name, kind in all_kinds().items() if not kind.takes_events}
+
+
 def written_to(destination_ids: Collection[UUID]) -> set[UUID]:
-    """Those of them that get letters: the kinds that take no producer's events."""
-    kinds = [name for name, kind in all_kinds().items() if not kind.takes_events]
-    found = Destination.objects.filter(pk__in=destination_ids, kind__in=kinds)
+    """Those of them that get letters."""
+    found = Destination.objects.filter(pk__in=destination_ids, kind__in=letter_kinds())
     return set(found.values_list("pk", flat=True))
 
 
@@ -55,11 +58,6 @@ def letters_admit(*, project_id: UUID, destination_ids: Collection[UUID]) -> Non
 def _too_soon(most: int, span: str, advice: str) -> Conflict:
     detail = f"a project may have {most} letters sent by tests, retries and replays in a {span}; {advice}"
     return Conflict(detail, code="too_soon")
-
-
-def addresses_of(kind: str, config: Mapping[str, Any]) -> int:
-    """How many a letter to such a destination goes to; 0 of a kind that sends none."""
-    return 0 if kind_named(kind).takes_events else len(config.get("to", ()))
 
 
 def letters_spend(*, project_id: UUID, addresses: int) -> bool:
